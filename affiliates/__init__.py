@@ -1,0 +1,1 @@
+"""Who earns: affiliates, their channels, PIDs and preferences."""

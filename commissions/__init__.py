@@ -1,0 +1,1 @@
+"""What an order is worth and where the money is: terms, pricing, life, ledger, release."""

@@ -1,0 +1,32 @@
+"""The portal pages about money: an affiliate's under its code, a merchant's under its own."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from commissions import balance_views, merchant_views, report_views, views
+
+app_name = "commissions"
+
+AFFILIATE = "affiliate/<slug:code>/"
+MERCHANT = "merchant/<slug:code>/"
+
+urlpatterns = [
+    path(AFFILIATE, views.affiliate_home, name="affiliate_home"),
+    path(f"{AFFILIATE}report/", report_views.report, name="report"),
+    path(f"{AFFILIATE}report/csv/", report_views.report_csv, name="report_csv"),
+    path(f"{AFFILIATE}report/<str:day>/", report_views.report_day, name="report_day"),
+    path(f"{AFFILIATE}commissions/<uuid:public_id>/", views.commission, name="commission"),
+    path(f"{AFFILIATE}pending/", views.pending, name="pending"),
+    path(f"{AFFILIATE}balance/", balance_views.balance, name="balance"),
+    path(f"{AFFILIATE}balance/<slug:account>/", balance_views.balance_lines, name="balance_lines"),
+    path(f"{AFFILIATE}settings/commission/", views.preferences, name="preferences"),
+    path(MERCHANT, merchant_views.merchant_home, name="merchant_home"),
+    path(f"{MERCHANT}commissions/", merchant_views.merchant_commissions, name="merchant_commissions"),
+    path(
+        f"{MERCHANT}commissions/<uuid:public_id>/",
+        merchant_views.merchant_commission,
+        name="merchant_commission",
+    ),
+    path(f"{MERCHANT}terms/", merchant_views.merchant_terms, name="merchant_terms"),
+]

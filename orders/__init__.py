@@ -1,0 +1,1 @@
+"""What happened: merchants, clicks, order events and whose order it is."""

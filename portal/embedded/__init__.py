@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, which brings up the embedded server when a connection finds none."""

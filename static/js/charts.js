@@ -1,0 +1,61 @@
+/* Draws each canvas[data-chart] from the json_script of that id:
+   {"labels": [...], "sign": "US$", "series": [{"label", "tone", "values": [cents]}]}
+   Colours come from the tokens in site.css. The page shows the same numbers as a table. */
+(function () {
+  "use strict";
+
+  var style = window.getComputedStyle(document.documentElement);
+  function token(name) { return style.getPropertyValue("--" + name).trim(); }
+
+  function money(sign, dollars) {
+    var text = Math.abs(dollars).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    return (dollars < 0 ? "\u2212" : "") + sign + text;
+  }
+
+  document.querySelectorAll("canvas[data-chart]").forEach(function (canvas) {
+    var source = document.getElementById(canvas.dataset.chart);
+    if (!source || !window.Chart) { return; }
+    var data = JSON.parse(source.textContent);
+    var still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    window.Chart.defaults.font.family = window.getComputedStyle(document.body).fontFamily;
+    window.Chart.defaults.color = token("ink-3");
+    new window.Chart(canvas, {
+      type: "bar",
+      data: {
+        labels: data.labels,
+        datasets: data.series.map(function (series) {
+          return {
+            label: series.label,
+            data: series.values.map(function (cents) { return cents / 100; }),
+            backgroundColor: token(series.tone),
+            borderRadius: 2,
+            maxBarThickness: 26,
+            barPercentage: 1,
+            categoryPercentage: .82
+          };
+        })
+      },
+      options: {
+        maintainAspectRatio: false,
+        animation: still ? false : { duration: 250 },
+        interaction: { mode: "index", intersect: false },
+        plugins: {
+          legend: { position: "bottom", labels: { boxWidth: 12, boxHeight: 12 } },
+          tooltip: {
+            callbacks: {
+              label: function (item) { return item.dataset.label + ": " + money(data.sign, item.parsed.y); }
+            }
+          }
+        },
+        scales: {
+          x: { grid: { display: false }, ticks: { maxRotation: 0, autoSkipPadding: 18 } },
+          y: {
+            border: { display: false },
+            grid: { color: token("line") },
+            ticks: { maxTicksLimit: 6, callback: function (value) { return money(data.sign, value); } }
+          }
+        }
+      }
+    });
+  });
+}());
