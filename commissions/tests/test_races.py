@@ -16,10 +16,10 @@ from django.db import IntegrityError, OperationalError, connection
 from affiliates.suspension import reinstate, suspend
 from affiliates.tests.factories import make_pid
 from commissions import intake, ledger, recompute
+from commissions.booking import ChangedMeanwhile, LockedOrder
 from commissions.books import check_books
 from commissions.ledger import Overdrawn
 from commissions.models import Hold, State, Transfer
-from commissions.recompute import ChangedMeanwhile, LockedOrder
 from commissions.release import hold_suspended, release_due, sweep
 from commissions.tests.assertions import assert_books_balance
 from commissions.tests.factories import Shop

@@ -1,8 +1,4 @@
-"""Affiliates, the channels they promote on, their PIDs and what they have chosen.
-
-Nothing here knows of orders or money. What higher apps need to read about an affiliate at a point in time
-(was it suspended, which minimum unit had it chosen) is kept as dated facts, never as a flag that is overwritten.
-"""
+"""Affiliates, their people, the channels they promote on, their PIDs and what they have chosen."""
 
 from __future__ import annotations
 

@@ -1,0 +1,28 @@
+"""Merchants and what their order systems and their visitors' browsers tell: clicks, orders and their events."""
+
+from orders.models.merchant import (
+    AttributionWindow,
+    Merchant,
+    MerchantDomain,
+    MerchantMember,
+    MerchantQuerySet,
+    OrderSource,
+    OrderSourceSecret,
+)
+from orders.models.order import Order, OrderEvent, RejectedEvent
+from orders.models.tracking import Click, new_click_id
+
+__all__ = [
+    "AttributionWindow",
+    "Click",
+    "Merchant",
+    "MerchantDomain",
+    "MerchantMember",
+    "MerchantQuerySet",
+    "Order",
+    "OrderEvent",
+    "OrderSource",
+    "OrderSourceSecret",
+    "RejectedEvent",
+    "new_click_id",
+]
