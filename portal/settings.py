@@ -250,7 +250,12 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="no-reply@localhost")
 
 # --- the shell: who sees which menu -----------------------------------------------------------------------
 # Dotted callables, lower apps first; `portal.navigation` says what they take and give.
-NAVIGATION = ["commissions.navigation.sections", "portal.navigation.items"]
+NAVIGATION = [
+    "affiliates.navigation.sections",
+    "orders.navigation.sections",
+    "commissions.navigation.sections",
+    "portal.navigation.items",
+]
 WORKSPACES = ["affiliates.doors.workspaces", "orders.doors.workspaces"]
 HOME_RESOLVERS = ["portal.navigation.staff_home"]
 

@@ -17,6 +17,8 @@ urlpatterns = [
     path("account/profile/", views.profile, name="profile"),
     path("account/", include("allauth.account.urls")),
     path("account/two-step/", include("allauth.mfa.urls")),
+    path("", include("affiliates.urls")),
+    path("", include("orders.urls")),
     path("", include("commissions.urls")),
     path("api/v1/order-events", OrderEventsView.as_view(), name="order_events"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

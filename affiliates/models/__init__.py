@@ -16,16 +16,50 @@ from affiliates.models.affiliate import (
     code_part,
     minimum_unit_at,
 )
+from affiliates.models.calendar import CalendarDay
+from affiliates.models.case import (
+    AccountKind,
+    Case,
+    CaseEvent,
+    CaseQuerySet,
+    CompanyDeclaration,
+    Consent,
+    RepresentativeDeclaration,
+    SettlementDeclaration,
+    TaxDeclaration,
+    open_case_of,
+)
+from affiliates.models.company import Company
+from affiliates.models.document import Document, DocumentFile, DocumentPage, LivenessCheck
+from affiliates.models.settlement import PaperExpiry, SettlementAccount
 
 __all__ = [
     "DEFAULT_MINIMUM_UNIT",
+    "AccountKind",
     "Affiliate",
     "AffiliateMember",
     "AffiliateQuerySet",
+    "CalendarDay",
+    "Case",
+    "CaseEvent",
+    "CaseQuerySet",
     "Channel",
     "CommissionPreference",
+    "Company",
+    "CompanyDeclaration",
+    "Consent",
+    "Document",
+    "DocumentFile",
+    "DocumentPage",
+    "LivenessCheck",
+    "PaperExpiry",
     "Pid",
+    "RepresentativeDeclaration",
+    "SettlementAccount",
+    "SettlementDeclaration",
     "Suspension",
+    "TaxDeclaration",
     "code_part",
     "minimum_unit_at",
+    "open_case_of",
 ]

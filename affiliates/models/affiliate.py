@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from affiliates.models.company import Company
 from portal.models import MemberRole
 
 code_part = RegexValidator(r"\A[a-z0-9]{1,20}\Z", _("Use 1 to 20 lower-case letters and digits."))
@@ -34,6 +36,20 @@ class Affiliate(models.Model):
     code = models.CharField(_("code"), max_length=20, unique=True, validators=[code_part])
     name = models.CharField(_("name"), max_length=200)
     kind = models.CharField(_("type"), max_length=20, choices=Kind.choices)
+    # Null until its onboarding is approved. Two affiliates of one company are possible, and shown to reviewers.
+    company = models.ForeignKey(
+        Company,
+        models.PROTECT,
+        verbose_name=_("company"),
+        related_name="affiliates",
+        null=True,
+        blank=True,
+    )
+    # Where and what it promotes (ONB-8): country codes, category ids.
+    regions = ArrayField(models.CharField(max_length=2), verbose_name=_("regions"), default=list, blank=True)
+    categories = ArrayField(
+        models.CharField(max_length=100), verbose_name=_("categories"), default=list, blank=True
+    )
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     # Null while on probation; set once, by the first promoted order that is really paid (ONB-7).
     unlocked_at = models.DateTimeField(_("unlocked at"), null=True, blank=True, editable=False)

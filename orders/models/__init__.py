@@ -10,11 +10,12 @@ from orders.models.merchant import (
     OrderSourceSecret,
 )
 from orders.models.order import Order, OrderEvent, RejectedEvent
-from orders.models.tracking import Click, new_click_id
+from orders.models.tracking import Click, Link, new_click_id, new_link_code
 
 __all__ = [
     "AttributionWindow",
     "Click",
+    "Link",
     "Merchant",
     "MerchantDomain",
     "MerchantMember",
@@ -25,4 +26,5 @@ __all__ = [
     "OrderSourceSecret",
     "RejectedEvent",
     "new_click_id",
+    "new_link_code",
 ]

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from affiliates.models import Company
 from portal.encryption import EncryptedTextField
 from portal.models import MemberRole
 
@@ -41,6 +42,15 @@ class Merchant(models.Model):
         validators=[RegexValidator(r"\A[A-Za-z0-9-]+\Z", _("Use letters, digits and hyphens."))],
     )
     name = models.CharField(_("name"), max_length=200)
+    # Null while the marketplace has told nothing of the legal entity.
+    company = models.ForeignKey(
+        Company,
+        models.PROTECT,
+        verbose_name=_("company"),
+        related_name="merchants",
+        null=True,
+        blank=True,
+    )
     store_rating = models.CharField(
         _("store rating"), max_length=2, choices=Rating.choices, default=Rating.L3
     )

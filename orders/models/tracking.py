@@ -1,14 +1,66 @@
-"""Clicks: what a tracking link records of each visit."""
+"""Tracking links and clicks: what a link leads to, and what it records of each visit (ATTR-2, ATTR-3)."""
 
 from __future__ import annotations
 
 import secrets
+import string
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from affiliates.models import Affiliate, Pid
 from orders.models.merchant import Merchant
+
+LINK_ALPHABET = string.ascii_letters + string.digits
+
+
+def new_link_code() -> str:
+    """A link's short code: ten letters and digits, about 59 random bits."""
+    return "".join(secrets.choice(LINK_ALPHABET) for _ in range(10))
+
+
+class Link(models.Model):
+    """A tracking link: a merchant's page, a PID and what the affiliate wants to tell its links apart by (ATTR-2).
+
+    What it leads to never changes; another target is another link.
+    """
+
+    code = models.CharField(_("code"), max_length=16, unique=True, default=new_link_code)
+    pid = models.ForeignKey(Pid, models.PROTECT, verbose_name="PID", related_name="links")
+    affiliate = models.ForeignKey(
+        Affiliate, models.PROTECT, verbose_name=_("affiliate"), related_name="links"
+    )
+    merchant = models.ForeignKey(Merchant, models.PROTECT, verbose_name=_("merchant"), related_name="links")
+    target = models.URLField(_("target"), max_length=2000)
+    label = models.CharField(_("label"), max_length=100, blank=True, default="")
+    # `utm_medium` is always "affiliate".
+    utm_source = models.CharField("utm_source", max_length=100, blank=True, default="")
+    utm_campaign = models.CharField("utm_campaign", max_length=100, blank=True, default="")
+    utm_content = models.CharField("utm_content", max_length=100, blank=True, default="")
+    utm_term = models.CharField("utm_term", max_length=100, blank=True, default="")
+    sub_ids = ArrayField(
+        models.CharField(max_length=100), verbose_name=_("sub-ids"), default=list, blank=True, size=5
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("made by"), related_name="+", null=True
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    # Hidden from lists; it goes on redirecting, since it may be printed somewhere.
+    archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("link")
+        verbose_name_plural = _("links")
+        indexes = [
+            # Serves an affiliate's list of links, the newest first.
+            models.Index(fields=["affiliate", "-id"], name="link_of_affiliate"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label or self.code
 
 
 def new_click_id() -> str:
@@ -30,6 +82,10 @@ class Click(models.Model):
         DATACENTRE = "datacentre", _("datacentre pattern")
 
     click_id = models.CharField(_("click id"), max_length=64, unique=True, default=new_click_id)
+    # Null for clicks from before links were kept.
+    link = models.ForeignKey(
+        Link, models.PROTECT, verbose_name=_("link"), related_name="clicks", null=True, blank=True
+    )
     pid = models.ForeignKey(Pid, models.PROTECT, verbose_name="PID", related_name="clicks")
     affiliate = models.ForeignKey(
         Affiliate, models.PROTECT, verbose_name=_("affiliate"), related_name="clicks"
