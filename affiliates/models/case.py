@@ -243,6 +243,8 @@ class CompanyDeclaration(models.Model):
     name = models.CharField(_("company name"), max_length=200)
     uscc = models.CharField(_("unified social credit code"), max_length=18)
     address = models.CharField(_("registered address"), max_length=300, blank=True, default="")
+    # As the licence names the legal representative, or the operator of a sole proprietor.
+    representative_name = EncryptedTextField(_("legal representative on the licence"), blank=True, default="")
     # Null: valid for the long term (长期).
     valid_until = models.DateField(_("licence valid until"), null=True, blank=True)
     saved_at = models.DateTimeField(_("saved at"), db_default=Now())
