@@ -256,7 +256,7 @@ def _step(case: Case, name: str):  # type: ignore[no-untyped-def]
 
 
 def _others_of(case: Case, uscc: str) -> int:
-    """How many other affiliates are of this company, or have applied for it and were neither rejected nor withdrew."""
+    """How many other affiliates are of this company, or have an application for it that still counts."""
     approved = Affiliate.objects.filter(company__uscc=uscc).exclude(pk=case.affiliate_id).values("pk")
     applied = (
         CompanyDeclaration.objects.filter(uscc=uscc)
