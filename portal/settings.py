@@ -8,6 +8,7 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from portal.database import EmbeddedServer, queue_address
 from portal.logs import logging_config
@@ -331,6 +332,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not STATIC_IS_COLLECTED
+# Source maps are asked for by developers alone; squeezing them took half of the time of a first start.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- the programme ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from portal.testing.house import House, new_folder
-from portal.testing.processes import free_port, wait_until
+from portal.testing.processes import free_port, kill_all, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -63,9 +63,7 @@ def test_after_a_kill_of_everything_at_once_the_next_start_works(house):
     everything = [*house.processes(), database, *database.children(recursive=True)]
     assert house.process is not None
     house.process.kill()
-    for process in everything:
-        if process.is_running():
-            process.kill()
+    kill_all(everything)
     house.process.wait(10)
     house.start()
     assert house.ask("/readyz") == 200

@@ -29,6 +29,8 @@ from portal.supervisor import (
     listen_on,
 )
 
+# Of libraries whose pages we don't have: the browsable API, the other reader of the API's document.
+UNUSED_STATIC_FILES = ("rest_framework", "redoc")
 MANAGE = str(settings.BASE_DIR / "manage.py")
 
 
@@ -110,6 +112,8 @@ class Command(BaseCommand):
         stamp.unlink(missing_ok=True)
         # Its own process: the storage that names files by their content is chosen when settings are read.
         command = [sys.executable, MANAGE, "collectstatic", "--noinput", "--clear", "-v0"]
+        for unused in UNUSED_STATIC_FILES:
+            command += ["--ignore", unused]
         try:
             subprocess.run(command, check=True)
         except subprocess.CalledProcessError as error:
