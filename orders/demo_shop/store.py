@@ -38,12 +38,12 @@ class Product(NamedTuple):
 
 
 SHELF = (
-    Product("travel-humidifier", "Travel humidifier 便携加湿器", "small-home-goods", 2690, "💧"),
-    Product("magnetic-mount", "Magnetic car mount 磁吸车载支架", "phone-accessories", 1990, "🧲"),
-    Product("ionic-brush", "Ionic hair brush 负离子梳", "beauty-tools", 3290, "✨"),
-    Product("gan-charger", "65 W GaN charger 氮化镓充电器", "phone-accessories", 3990, "🔌"),
-    Product("night-light", "Motion night light 感应夜灯", "small-home-goods", 1590, "🌙"),
-    Product("makeup-mirror", "LED make-up mirror 化妆镜", "beauty-tools", 2890, "🪞"),
+    Product("travel-humidifier", "Travel humidifier 便携加湿器", "small-home-goods", 2690, "湿"),
+    Product("magnetic-mount", "Magnetic car mount 磁吸车载支架", "phone-accessories", 1990, "磁"),
+    Product("ionic-brush", "Ionic hair brush 负离子梳", "beauty-tools", 3290, "梳"),
+    Product("gan-charger", "65 W GaN charger 氮化镓充电器", "phone-accessories", 3990, "充"),
+    Product("night-light", "Motion night light 感应夜灯", "small-home-goods", 1590, "灯"),
+    Product("makeup-mirror", "LED make-up mirror 化妆镜", "beauty-tools", 2890, "镜"),
 )
 BY_SLUG = {product.slug: product for product in SHELF}
 
