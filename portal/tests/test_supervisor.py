@@ -107,6 +107,8 @@ def test_a_second_one_in_the_same_folder_is_refused(house):
 def test_the_worker_takes_what_beat_sends(house):
     """The sweep really runs: the queue of the database fills and is emptied again."""
     house.start()
+    made = "SELECT count(*) FROM pg_tables WHERE schemaname = 'pgmq' AND tablename = 'q_affiliate_network'"
+    wait_until(lambda: query(house, made) == 1, seconds=60)  # the first message makes the queue
     taken = "SELECT last_value FROM pgmq.q_affiliate_network_msg_id_seq"
     waiting = "SELECT count(*) FROM pgmq.q_affiliate_network"
     wait_until(lambda: query(house, taken) > 3, seconds=60)
