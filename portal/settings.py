@@ -305,6 +305,8 @@ CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 
 # --- language and time --------------------------------------------------------------------------------------
 SITE_NAME = _("Upfront")
+# How mails and printed links name this site.
+SITE_URL = env.str("SITE_URL", default=f"http://localhost:{PORT}").rstrip("/")
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
