@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.database import EmbeddedServer, queue_address
 from portal.logs import logging_config
+from portal.private_storage import image_sources, storage_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -24,6 +25,8 @@ DEMO = env.bool("DEMO", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 # Everything that the product keeps on disk.
 VAR_DIR = (BASE_DIR / env.path("VAR_DIR", default="var")()).resolve()
+# Where papers are kept: no public address, links that die (portal/private_files.py). Empty: a folder below VAR_DIR.
+PRIVATE_STORAGE_URL = env.str("PRIVATE_STORAGE_URL", default="")
 # In demo mode and on a developer's machine there are keys that everybody knows; `check --deploy` refuses them.
 _INSECURE_KEY = "insecure-demo-key-change-me-0123456789-abcdefghijklmnop"
 _INSECURE_SECRETS_KEY = "aW5zZWN1cmUtZGV2ZWxvcG1lbnQta2V5LTAxMjM0NTY="
@@ -277,7 +280,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF, NONCE],
         "style-src": [SELF],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", *image_sources(PRIVATE_STORAGE_URL)],
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],
@@ -321,6 +324,7 @@ STATIC_ROOT = VAR_DIR / "staticfiles"
 # serves it as immutable. Without a collected manifest, and under test, files are served from where they lie.
 STATIC_IS_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and "pytest" not in sys.modules
 STORAGES = {
+    "private": storage_settings(PRIVATE_STORAGE_URL, VAR_DIR / "private"),
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
