@@ -299,6 +299,7 @@ def write_parts(document: Document, parts: Sequence[Part]) -> None:
 
 
 def is_member(case: Case, user: User) -> bool:
+    """Whether the person belongs to the affiliate that the case is about."""
     return case.affiliate.members.filter(user_id=user.pk).exists()
 
 
@@ -307,8 +308,18 @@ def may_see(case: Case, user: User) -> bool:
     if not user.is_active:
         return False
     if is_member(case, user):
-        return case.affiliate.members.filter(user_id=user.pk, role=MemberRole.OWNER).exists()
+        return may_provide(case, user)
     return user.is_staff and user.has_perm("affiliates.review_case")
+
+
+def may_see_frame(case: Case, user: User) -> bool:
+    """The frame of a liveness check is evidence for reviewers alone."""
+    return may_see(case, user) and not is_member(case, user)
+
+
+def may_provide(case: Case, user: User) -> bool:
+    """Owners hand in and take back the papers of their affiliate."""
+    return user.is_active and case.affiliate.members.filter(user_id=user.pk, role=MemberRole.OWNER).exists()
 
 
 def may_reveal(case: Case, user: User) -> bool:
@@ -358,9 +369,8 @@ def file_link(file: DocumentFile, *, by: User, reason: str, at: datetime) -> str
 @transaction.atomic
 def frame_link(check: LivenessCheck, *, by: User, reason: str = "", at: datetime) -> str:
     """An address at which a reviewer may look at the best frame for a minute. Raises: MayNotSee, Erased."""
-    if is_member(check.case, by):
+    if not may_see_frame(check.case, by):
         raise MayNotSee(_("You may not see the papers of this case."))
-    check_may_see(check.case, by)
     if not check.frame_key or check.frame_erased_at is not None:
         raise Erased(_("This picture has been erased."))
     audit.record(

@@ -77,8 +77,8 @@ def erase(key: str) -> None:
     storage().delete(key)
 
 
-def keys() -> Iterator[tuple[str, datetime]]:
-    """Every key that the storage holds, and since when."""
+def held_keys() -> Iterator[str]:
+    """Every key that the storage holds."""
     held = storage()
     try:
         folders, _files = held.listdir("")
@@ -88,7 +88,11 @@ def keys() -> Iterator[tuple[str, datetime]]:
         for name in sorted(held.listdir(folder)[1]):
             key = f"{folder}/{name}"
             if KEY.fullmatch(key):
-                yield key, held.get_modified_time(key)
+                yield key
+
+
+def kept_since(key: str) -> datetime:
+    return storage().get_modified_time(key)
 
 
 def link(key: str, *, media_type: str, to: User, at: datetime, filename: str = "") -> str:
