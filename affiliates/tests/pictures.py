@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 from io import BytesIO
 from typing import Any
@@ -48,7 +49,8 @@ def png(text: str = "SAMPLE", **options: Any) -> bytes:
 def pdf(pages: int = 1, *, text: str = "PAGE") -> bytes:
     """A PDF of so many pages, each a picture."""
     first, *rest = (card(f"{text} {number}", size=(600, 800)) for number in range(1, pages + 1))
-    return encoded(first, "PDF", save_all=True, append_images=rest)
+    long_ago = time.gmtime(0)  # the same bytes each time
+    return encoded(first, "PDF", save_all=True, append_images=rest, creationDate=long_ago, modDate=long_ago)
 
 
 def pdf_with_password() -> bytes:
