@@ -93,7 +93,7 @@ def paper_field(case: Case, kind: str, *, user: Any, error: str = "") -> PaperFi
     return PaperField(
         case=case,
         kind=kind,
-        label=Document.Kind(kind).label,
+        label=str(Document.Kind(kind).label),
         help=HELP[kind],
         document=document,
         pages=[

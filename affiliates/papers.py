@@ -256,7 +256,12 @@ def register(
         uploaded_at=at,
     )
     write_parts(document, parts)
-    what = {"document": document.pk, "kind": kind, "version": document.version, "files": len(parts)}
+    what: dict[str, Any] = {
+        "document": document.pk,
+        "kind": kind,
+        "version": document.version,
+        "files": len(parts),
+    }
     CaseEvent.objects.create(
         case=case,
         verb="upload",

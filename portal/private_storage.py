@@ -43,7 +43,8 @@ def storage_settings(url: str, folder: Path) -> dict[str, Any]:
         "default_acl": None,
         "querystring_auth": True,
         "querystring_expire": LINK_SECONDS,
-        "file_overwrite": False,
+        # Names are random, so nothing is overwritten; asking first would cost a round trip.
+        "file_overwrite": True,
         "object_parameters": {"ServerSideEncryption": asked["sse"]} if "sse" in asked else {},
     }
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

@@ -371,3 +371,9 @@ SPECTACULAR_SETTINGS = {
 ORDER_EVENTS_RATE = env.str("ORDER_EVENTS_RATE", default="6000/min")
 # A batch of 1000 events with many lines fits; anything larger answers 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_REQUEST_BYTES", default=10 * 1024 * 1024)
+# Files don't count there: the first handler keeps each below what a paper may have.
+FILE_UPLOAD_HANDLERS = [
+    "affiliates.uploads.LimitedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]

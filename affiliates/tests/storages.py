@@ -38,7 +38,7 @@ def new_bucket(server: str) -> None:
         endpoint_url=server,
         region_name="us-east-1",
         aws_access_key_id="test",
-        aws_secret_access_key="secret",  # noqa: S106
+        aws_secret_access_key="secret",
     )
     if BUCKET in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
         for held in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):

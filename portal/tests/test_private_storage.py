@@ -50,7 +50,7 @@ def test_a_bucket_at_amazon_takes_its_keys_from_where_the_machine_has_them():
 
 
 @pytest.mark.parametrize(
-    "url", ["/tmp/x", "https://bucket", "s3://", "s3://bucket?public=yes", "s3://bucket?endpont=x"]
+    "url", ["/srv/papers", "https://bucket", "s3://", "s3://bucket?public=yes", "s3://bucket?endpont=x"]
 )
 def test_an_address_that_means_nothing_to_us_is_refused(url):
     with pytest.raises(ImproperlyConfigured, match="PRIVATE_STORAGE_URL"):
