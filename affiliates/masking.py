@@ -30,8 +30,9 @@ def mask_account(kind: str, number: str) -> str:
 
 
 def mask_name(name: str) -> str:
-    """`欧阳修文` → `欧***`, `Li Lei` → `L*****`: who knows the person recognises it, nobody else."""
-    return _middle(name.strip(), 1, 0)
+    """`李雷` → `李*`, `Li Lei` → `L*****`: who knows the person recognises it, nobody else."""
+    name = name.strip()
+    return name[:1] + STAR * (len(name) - 1) if len(name) > 1 else STAR * len(name)
 
 
 def _middle(text: str, first: int, last: int) -> str:

@@ -196,6 +196,7 @@ READINESS_CHECKS = {
     "database": "portal.health.database",
     "migrations": "portal.health.migrations",
     "broker": "portal.health.broker",
+    "secrets": "portal.health.secrets",
     "timer_lag": "commissions.health.timer_lag",
 }
 
