@@ -151,10 +151,19 @@ def rotate(page: DocumentPage, *, by: User, at: datetime) -> DocumentPage:
     return locked
 
 
-def check_changeable(case: Case, kind: str) -> None:
-    from affiliates.cases import may_upload
+def may_upload(case: Case, kind: str) -> bool:
+    """Whether the applicant may hand in this paper now: in a draft any, after a change request what isn't accepted.
 
-    if kind not in Document.Kind.values or not may_upload(case, kind):
+    Source: SPEC ONB-2.
+    """
+    if kind not in Document.Kind.values or case.state not in Case.APPLICANTS_TURN:
+        return False
+    accepted = case.documents.filter(kind=kind, verdict=Document.Verdict.ACCEPTED)
+    return case.state == Case.State.DRAFT or not accepted.exists()
+
+
+def check_changeable(case: Case, kind: str) -> None:
+    if not may_upload(case, kind):
         raise NotNow(_("This paper can't be changed now."))
 
 

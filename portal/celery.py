@@ -33,6 +33,11 @@ def schedule(sender: Celery, **_: Any) -> None:
             "schedule": timedelta(seconds=sweep),
             "options": {"expires": max(sweep, 5)},
         },
+        "erase papers whose time is over": {
+            "task": "affiliates.erase_what_is_due",
+            "schedule": crontab(hour=3, minute=40),
+            "options": {"expires": 3600},
+        },
         "forget old sessions": {
             "task": "portal.forget_old_sessions",
             "schedule": crontab(hour=4, minute=20),

@@ -50,7 +50,9 @@ def test_an_alipay_login_shows_where_it_belongs(login, shown):
     assert masking.mask_account("alipay", login) == shown
 
 
-@pytest.mark.parametrize(("name", "shown"), [("欧阳修文", "欧***"), ("李雷", "李*"), ("李", "*"), ("", ""), ("Li Lei", "L*****")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [("欧阳修文", "欧***"), ("李雷", "李*"), ("李", "*"), ("", ""), ("Li Lei", "L*****")]
+)
 def test_a_name_shows_its_first_character(name, shown):
     assert masking.mask_name(name) == shown
 

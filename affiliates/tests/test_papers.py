@@ -206,6 +206,31 @@ def test_a_closed_case_takes_nothing(case):
     assert state_of(case) == before
 
 
+def test_after_a_change_request_what_is_accepted_stays_as_it_is(case):
+    refused, accepted = take(case, pictures.jpeg("a")), take(case, pictures.jpeg("b"), kind="id_back")
+    decided = {"decided_by": reviewer(), "decided_at": AT}
+    Document.objects.filter(pk=refused.pk).update(verdict="resubmit", reason_code="blurred", **decided)
+    Document.objects.filter(pk=accepted.pk).update(verdict="accepted", **decided)
+    Case.objects.filter(pk=case.pk).update(state=Case.State.CHANGES_REQUESTED)
+    case.refresh_from_db()
+    with pytest.raises(papers.NotNow):
+        take(case, pictures.jpeg("c"), kind="id_back")
+    assert take(case, pictures.jpeg("d")).version == 2
+    assert take(case, pictures.jpeg("e")).version == 3  # mended once more before it is sent
+    assert take(case, pictures.jpeg("f"), kind="tax_proof").version == 1
+
+
+@pytest.mark.parametrize("state", ["submitted", "in_review"])
+def test_while_the_reviewers_have_the_case_nothing_is_exchanged(case, state):
+    take(case, pictures.jpeg("a"))
+    Case.objects.filter(pk=case.pk).update(state=state, clock_started_at=AT, due_at=AT)
+    before = state_of(case)
+    with pytest.raises(papers.NotNow):
+        # The caller's copy is old: what counts is read under the lock.
+        take(case, pictures.jpeg("b"))
+    assert state_of(case) == before
+
+
 # --- pages ----------------------------------------------------------------------------------------------------
 
 

@@ -11,9 +11,11 @@ from django.utils import timezone
 
 from affiliates import papers, retention
 from affiliates.models import Case, Document, LivenessCheck, RepresentativeDeclaration, RetentionReport
+from affiliates.tasks import erase_what_is_due
 from affiliates.tests import pictures
 from affiliates.tests.paper_factories import BANK_ACCOUNT, ID_NUMBER, close, make_draft
 from portal import private_files
+from portal.celery import app
 from portal.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -307,3 +309,14 @@ def test_bytes_that_no_row_knows_of_go_after_a_day(case, each_storage):
 def test_the_command_takes_one_of_both(capsys):
     with pytest.raises(CommandError):
         call_command("retention", "--erase", "--dry-run")
+
+
+def test_the_worker_does_it_every_night(case, monkeypatch, caplog):
+    take(case)
+    close(case, "rejected", at=AT)
+    monkeypatch.setattr(timezone, "now", lambda: AT + 90 * DAY)
+    scheduled = [entry["task"] for entry in app.conf.beat_schedule.values()]
+    assert erase_what_is_due.name in scheduled
+    with caplog.at_level("INFO"):
+        assert erase_what_is_due() == 1
+    assert held() == set()
