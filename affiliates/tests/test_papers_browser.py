@@ -108,6 +108,7 @@ def test_an_owner_uploads_looks_turns_adds_and_is_told_what_is_wrong(open_page, 
     assert_accessible(page)
     shoot(page, "papers-3-narrow-zh")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.wait_for_load_state("networkidle")  # each picture on its way writes a row
 
 
 def test_without_a_script_it_is_a_plain_form(chromium, live_server, case):
