@@ -35,7 +35,8 @@ def sign_in(page: Page, user, url: str) -> None:
 
 def shoot(page: Page, name: str) -> None:
     if SHOTS:
-        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
+        # Hiding the caret would leave style attributes behind, which htmx then copies.
+        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True, caret="initial")
 
 
 def assert_accessible(page: Page) -> None:
