@@ -8,6 +8,7 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from portal.database import EmbeddedServer, queue_address
 from portal.logs import logging_config
@@ -308,6 +309,8 @@ CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 
 # --- language and time --------------------------------------------------------------------------------------
 SITE_NAME = _("Upfront")
+# How mails and printed links name this site.
+SITE_URL = env.str("SITE_URL", default=f"http://localhost:{PORT}").rstrip("/")
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
@@ -336,6 +339,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not STATIC_IS_COLLECTED
+# Source maps are asked for by developers alone; squeezing them took half of the time of a first start.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- the programme ------------------------------------------------------------------------------------------
@@ -347,8 +352,11 @@ UNPAID_EXPIRY = timedelta(hours=env.float("UNPAID_EXPIRY_HOURS", default=24))
 RELEASE_SWEEP_SECONDS = env.float("RELEASE_SWEEP_SECONDS", default=5)
 if not 1 <= RELEASE_SWEEP_SECONDS <= 60:
     raise ImproperlyConfigured("RELEASE_SWEEP_SECONDS takes 1 to 60: the hour must hold.")
-# Stand-ins for the outside world that `manage.py serve` starts beside the product: `orders` plays a marketplace.
-SIMULATORS = env.list("SIMULATORS", default=["orders"] if DEMO else [])
+# Stand-ins for the outside world that `manage.py serve` starts beside the product: `orders` plays a marketplace,
+# `shop` is a merchant's site to buy from.
+SIMULATORS = env.list("SIMULATORS", default=["orders", "shop"] if DEMO else [])
+# Where the demo shop is served: on 127.0.0.1, which to a browser is another site than localhost.
+DEMO_SHOP_PORT = env.int("DEMO_SHOP_PORT", default=PORT + 1)
 
 # --- machine interfaces -------------------------------------------------------------------------------------
 # Closed unless a view opens itself: it names who may call it and how they say who they are.

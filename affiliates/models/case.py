@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -69,6 +70,19 @@ class Case(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("opened by"), related_name="+"
     )
     opened_at = models.DateTimeField(_("opened at"))
+    # A company that was verified before, by the marketplace or in an earlier case: its papers aren't asked again.
+    verified_company = models.ForeignKey(
+        Company,
+        models.PROTECT,
+        verbose_name=_("verified company"),
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+    # The steps that a change request has opened again; the others stay as they are.
+    reopened = ArrayField(
+        models.CharField(max_length=20), verbose_name=_("reopened"), default=list, blank=True
+    )
     first_submitted_at = models.DateTimeField(_("first submitted at"), null=True, blank=True)
     submitted_at = models.DateTimeField(_("last submitted at"), null=True, blank=True)
 
@@ -243,6 +257,8 @@ class CompanyDeclaration(models.Model):
     name = models.CharField(_("company name"), max_length=200)
     uscc = models.CharField(_("unified social credit code"), max_length=18)
     address = models.CharField(_("registered address"), max_length=300, blank=True, default="")
+    # As the licence names the legal representative, or the operator of a sole proprietor.
+    representative_name = EncryptedTextField(_("legal representative on the licence"), blank=True, default="")
     # Null: valid for the long term (长期).
     valid_until = models.DateField(_("licence valid until"), null=True, blank=True)
     saved_at = models.DateTimeField(_("saved at"), db_default=Now())

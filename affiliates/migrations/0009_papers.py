@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('affiliates', '0004_papers_are_immutable'),
+        ('affiliates', '0008_review_permissions'),
     ]
 
     operations = [
