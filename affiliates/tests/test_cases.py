@@ -6,6 +6,7 @@ import pytest
 from django.core import mail as outbox
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 
 from affiliates import cases, declarations, expiry
 from affiliates.case_steps import (
@@ -97,7 +98,7 @@ def test_a_second_open_case_of_a_kind_is_refused():
 def test_an_incomplete_case_is_not_submitted_and_what_is_missing_is_said():
     case = make_case()
     before = rows(case)
-    with pytest.raises(Incomplete) as refusal:
+    with pytest.raises(Incomplete) as refusal, override("en"):
         cases.submit(case, by=case.opened_by, at=NOW)
     assert "Pass the liveness check." not in refusal.value.missing  # first the name is needed
     assert "Add at least one channel." in refusal.value.missing
@@ -118,7 +119,7 @@ def test_a_liveness_check_of_another_person_does_not_count():
     alice = case.opened_by
     fill(case, by=alice)
     declarations.save_representative(case, by=alice, at=NOW, name="李四", id_number=ID_NUMBER)
-    with pytest.raises(Incomplete) as refusal:
+    with pytest.raises(Incomplete) as refusal, override("en"):
         cases.submit(case, by=alice, at=NOW)
     assert refusal.value.missing == ["Pass the liveness check."]
     pass_liveness(case, by=alice, name="李四")
