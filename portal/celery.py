@@ -33,6 +33,11 @@ def schedule(sender: Celery, **_: Any) -> None:
             "schedule": timedelta(seconds=sweep),
             "options": {"expires": max(sweep, 5)},
         },
+        "erase papers whose time is over": {
+            "task": "affiliates.erase_what_is_due",
+            "schedule": crontab(hour=3, minute=40),
+            "options": {"expires": 3600},
+        },
         "send waiting mail": {
             "task": "portal.send_mail",
             "schedule": timedelta(minutes=1),

@@ -31,6 +31,7 @@ from affiliates.models.case import (
 )
 from affiliates.models.company import Company
 from affiliates.models.document import Document, DocumentFile, DocumentPage, LivenessCheck
+from affiliates.models.retention import RetentionReport
 from affiliates.models.settlement import PaperExpiry, SettlementAccount
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "PaperExpiry",
     "Pid",
     "RepresentativeDeclaration",
+    "RetentionReport",
     "SettlementAccount",
     "SettlementDeclaration",
     "Suspension",
