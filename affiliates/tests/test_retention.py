@@ -7,10 +7,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from affiliates import papers, retention
 from affiliates.models import Case, Document, LivenessCheck, RepresentativeDeclaration, RetentionReport
+from affiliates.steps import checklist
 from affiliates.tasks import erase_what_is_due
 from affiliates.tests import pictures
 from affiliates.tests.paper_factories import BANK_ACCOUNT, ID_NUMBER, close, make_draft
@@ -90,7 +91,13 @@ def test_papers_of_an_abandoned_draft_go_180_days_after_its_last_change(case):
     assert len(retention.due(due_at).documents["abandoned"]) == 2
     retention.erase(due_at)
     document.refresh_from_db()
-    # Its step asks for the paper again, and a new one may come.
+    # Its steps ask for everything again, and a new paper may come.
+    with translation.override("en"):
+        again = {
+            step.key: [str(text) for text in step.missing] for step in checklist(Case.objects.get(pk=case.pk))
+        }
+    assert again["settlement"][0] == "Fill in the form."
+    assert len(again["representative"]) == 3
     assert (document.verdict, document.erased_at) == ("superseded", due_at)
     assert take(case, "two", at=due_at + DAY).version == 3
     assert not retention.due(due_at + 2 * DAY).count
