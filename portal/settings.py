@@ -353,10 +353,26 @@ RELEASE_SWEEP_SECONDS = env.float("RELEASE_SWEEP_SECONDS", default=5)
 if not 1 <= RELEASE_SWEEP_SECONDS <= 60:
     raise ImproperlyConfigured("RELEASE_SWEEP_SECONDS takes 1 to 60: the hour must hold.")
 # Stand-ins for the outside world that `manage.py serve` starts beside the product: `orders` plays a marketplace,
-# `shop` is a merchant's site to buy from.
-SIMULATORS = env.list("SIMULATORS", default=["orders", "shop"] if DEMO else [])
+# `shop` is a merchant's site to buy from, `liveness` the vendor of the liveness check.
+SIMULATORS = env.list("SIMULATORS", default=["orders", "shop", "liveness"] if DEMO else [])
 # Where the demo shop is served: on 127.0.0.1, which to a browser is another site than localhost.
 DEMO_SHOP_PORT = env.int("DEMO_SHOP_PORT", default=PORT + 1)
+
+# --- onboarding ---------------------------------------------------------------------------------------------
+# Aliyun's face verification, or its simulator: the same protocol at another address.
+LIVENESS_PORT = env.int("LIVENESS_PORT", default=PORT + 2)
+LIVENESS = {
+    "vendor": "simulator" if "liveness" in SIMULATORS else "aliyun",
+    "endpoint": env.str(
+        "LIVENESS_ENDPOINT",
+        default=f"http://127.0.0.1:{LIVENESS_PORT}/"
+        if "liveness" in SIMULATORS
+        else "https://cloudauth.aliyuncs.com/",
+    ),
+    "key_id": env.str("LIVENESS_KEY_ID", default="simulator" if "liveness" in SIMULATORS else ""),
+    "secret": env.str("LIVENESS_SECRET", default="simulator" if "liveness" in SIMULATORS else ""),
+    "scene": env.str("LIVENESS_SCENE", default="1"),
+}
 
 # --- machine interfaces -------------------------------------------------------------------------------------
 # Closed unless a view opens itself: it names who may call it and how they say who they are.
