@@ -18,6 +18,7 @@ from affiliates.tests.paper_factories import BANK_ACCOUNT, ID_NUMBER, close, mak
 from portal import private_files
 from portal.celery import app
 from portal.models import AuditEntry
+from portal.tests.factories import make_superuser, signed_in
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -327,3 +328,15 @@ def test_the_worker_does_it_every_night(case, monkeypatch, caplog):
     with caplog.at_level("INFO"):
         assert erase_what_is_due() == 1
     assert held() == set()
+
+
+def test_reports_are_read_in_the_admin_and_never_changed_there(case):
+    take(case)
+    close(case, "rejected", at=AT)
+    report = retention.erase(AT + 90 * DAY)
+    boss = signed_in(make_superuser())
+    address = "/admin/affiliates/retentionreport/"
+    assert f"{address}{report.pk}/change/" in boss.get(address).content.decode()
+    assert boss.get(f"{address}{report.pk}/change/").status_code == 200
+    assert boss.post(f"{address}{report.pk}/delete/").status_code == 403
+    assert RetentionReport.objects.count() == 1
