@@ -18,6 +18,7 @@ from affiliates.models import (
     Channel,
     CommissionPreference,
     Pid,
+    RetentionReport,
     Suspension,
     code_part,
 )
@@ -266,3 +267,10 @@ class PidAdmin(ReadOnlyAdmin):
     search_fields = ("value", "affiliate__code", "affiliate__name")
     ordering = ("-pk",)
     fields = ("value", "affiliate", "channel", "placement", "created_at", "frozen_at")
+
+
+@admin.register(RetentionReport)
+class RetentionReportAdmin(ReadOnlyAdmin):
+    list_display = ("started_at", "finished_at", "documents", "frames", "numbers", "strays", "failures")
+    ordering = ("-pk",)
+    fields = (*list_display, "details")
