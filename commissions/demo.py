@@ -26,6 +26,7 @@ from commissions.models import Mode, RateRule, TermsVersion
 from commissions.terms import publish
 from orders.models import (
     AttributionWindow,
+    Link,
     Merchant,
     MerchantDomain,
     MerchantMember,
@@ -88,6 +89,11 @@ MERCHANTS = (
         "M1006", "Corner Bazaar 街角集市", "L1", "corner.demo-shops.example", (PHONE, BEAUTY, HOME), 5, 7
     ),
 )
+
+SHOP = MerchantPlan("SHOP", "Corner Fitting Room 街角试衣间", "L4", "127.0.0.1", (PHONE, BEAUTY, HOME), 0)
+"""The merchant whose site `manage.py demo_shop` serves. Its orders are placed by people, never by the simulator."""
+SHOP_SOURCE = "demo-shop"
+SHOP_AFFILIATES = ("qingkong", "gadgetlane")
 
 _ALL = tuple(plan.code for plan in MERCHANTS)
 _KOC, _MCN, _SITE = (kind.value for kind in Affiliate.Kind)
@@ -166,7 +172,8 @@ def build_network(*, start: datetime, at: datetime) -> OrderSource:
     choose_minimum_unit(
         affiliates["qingkong"], minimum_unit=CommissionPreference.TEN_CENTS, by=None, at=start
     )
-    return _order_source(list(merchants.values()), start=start)
+    _open_shop(owner, affiliates, start=start)
+    return _order_source(SOURCE_CODE, "Marketplace", list(merchants.values()), start=start)
 
 
 def open_more_pids(*, at: datetime) -> None:
@@ -237,15 +244,46 @@ def _affiliate(plan: AffiliatePlan, *, start: datetime) -> Affiliate:
     return affiliate
 
 
-def _order_source(merchants: list[Merchant], *, start: datetime) -> OrderSource:
-    """The marketplace's order system. Its demo secret follows from the installation's own key."""
-    source = OrderSource.objects.create(code=SOURCE_CODE, name="Marketplace", created_at=start)
+def _order_source(code: str, name: str, merchants: list[Merchant], *, start: datetime) -> OrderSource:
+    """An order system. Its demo secret follows from the installation's own key."""
+    source = OrderSource.objects.create(code=code, name=name, created_at=start)
     source.merchants.set(merchants)
-    digest = hashlib.sha256(f"demo order source {settings.SECRET_KEY}".encode()).digest()
     OrderSourceSecret.objects.create(
-        source=source, secret="whsec_" + base64.b64encode(digest).decode(), created_at=start
+        source=source, secret=demo_secret(f"order source {code}"), created_at=start
     )
     return source
+
+
+def demo_secret(purpose: str) -> str:
+    """A signing secret that is this installation's own, and the same whenever its demo data are made."""
+    digest = hashlib.sha256(f"demo {purpose} {settings.SECRET_KEY}".encode()).digest()
+    return "whsec_" + base64.b64encode(digest).decode()
+
+
+def _open_shop(owner: User, affiliates: dict[str, Affiliate], *, start: datetime) -> None:
+    """The demo shop's merchant, and a link to it for each affiliate that people sign in as."""
+    merchant = _merchant(SHOP, start=start)
+    MerchantMember.objects.create(merchant=merchant, user=owner, role=MemberRole.OWNER)
+    publish(
+        TermsVersion.objects.create(
+            merchant=merchant, default_rate_bps=1000, threshold_amount=1000, created_at=start
+        ),
+        by=owner,
+        at=start,
+    )
+    _order_source(SHOP_SOURCE, "Corner Fitting Room", [merchant], start=start)
+    for code in SHOP_AFFILIATES:
+        pid = affiliates[code].pids.get()
+        Link.objects.create(
+            pid=pid,
+            affiliate=affiliates[code],
+            merchant=merchant,
+            target=f"http://{SHOP.host}:{settings.DEMO_SHOP_PORT}/",
+            label="Corner Fitting Room 街角试衣间",
+            utm_source="demo",
+            utm_campaign="try-it",
+            created_at=start,
+        )
 
 
 def _publish_terms(

@@ -36,6 +36,8 @@ DATABASE = "affiliate_network"
 SYSTEM_USER = "pgserver"
 # The longest path that a Unix socket may have on every system we run on, less "/.s.PGSQL.5432".
 LONGEST_SOCKET_DIRECTORY = 103 - len(f"/.s.PGSQL.{PORT}")
+# How long a killed server may take to be gone, in seconds.
+DYING_TIMEOUT = 10
 START_TIMEOUT = 60.0
 OPTIONS = {
     "listen_addresses": "",
@@ -275,10 +277,13 @@ class EmbeddedServer:
         """After a `kill -9`: wait out the server's orphans, forget a pid that belongs to somebody else now.
 
         PostgreSQL sorts out a stale pid file itself, unless the pid has been given to another of our processes.
-        The file is only removed once nothing works on the data any more.
+        The file is only removed once nothing works on the data any more. A server that is there but takes no
+        connections, which is why we are here, is dying of its kill: the system may take a moment over it.
         """
-        if self._postmaster() is not None:
-            return
+        if (dying := self._postmaster()) is not None:
+            psutil.wait_procs([dying], timeout=DYING_TIMEOUT)
+            if self._postmaster() is not None:
+                return
         deadline = time.monotonic() + 10
         while orphans := self._orphans():
             if time.monotonic() > deadline:

@@ -8,6 +8,7 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from portal.database import EmbeddedServer, queue_address
 from portal.logs import logging_config
@@ -331,6 +332,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not STATIC_IS_COLLECTED
+# Source maps are asked for by developers alone; squeezing them took half of the time of a first start.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- the programme ------------------------------------------------------------------------------------------
@@ -342,8 +345,11 @@ UNPAID_EXPIRY = timedelta(hours=env.float("UNPAID_EXPIRY_HOURS", default=24))
 RELEASE_SWEEP_SECONDS = env.float("RELEASE_SWEEP_SECONDS", default=5)
 if not 1 <= RELEASE_SWEEP_SECONDS <= 60:
     raise ImproperlyConfigured("RELEASE_SWEEP_SECONDS takes 1 to 60: the hour must hold.")
-# Stand-ins for the outside world that `manage.py serve` starts beside the product: `orders` plays a marketplace.
-SIMULATORS = env.list("SIMULATORS", default=["orders"] if DEMO else [])
+# Stand-ins for the outside world that `manage.py serve` starts beside the product: `orders` plays a marketplace,
+# `shop` is a merchant's site to buy from.
+SIMULATORS = env.list("SIMULATORS", default=["orders", "shop"] if DEMO else [])
+# Where the demo shop is served: on 127.0.0.1, which to a browser is another site than localhost.
+DEMO_SHOP_PORT = env.int("DEMO_SHOP_PORT", default=PORT + 1)
 
 # --- machine interfaces -------------------------------------------------------------------------------------
 # Closed unless a view opens itself: it names who may call it and how they say who they are.

@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
+import psutil
 from django.conf import settings
 from django.db import connection
 
@@ -60,3 +62,10 @@ def wait_until(what: Callable[[], object], *, seconds: float = 30, pause: float 
     while not what():
         assert time.monotonic() < deadline, f"not within {seconds:g} s"
         time.sleep(pause)
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """SIGKILL to each; children that die with their parent meanwhile are no concern."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

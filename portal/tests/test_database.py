@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import psycopg
 import pytest
 
 from portal.database import LONGEST_SOCKET_DIRECTORY, DatabaseUnavailable, EmbeddedServer
-from portal.testing.processes import ROOT, environment
+from portal.testing.processes import ROOT, environment, kill_all
 
 pytestmark = pytest.mark.slow
 
@@ -64,8 +63,7 @@ def test_what_was_committed_survives_a_kill_of_every_process_of_the_server(serve
     write(server, "CREATE TABLE kept (value integer)")
     write(server, "INSERT INTO kept VALUES (42)")
     first = postmaster(server)
-    for process in [first, *first.children(recursive=True)]:
-        process.send_signal(signal.SIGKILL)
+    kill_all([first, *first.children(recursive=True)])
     assert server.ensure_running() is True
     assert postmaster(server).pid != first.pid
     assert ask(server, "SELECT value FROM kept") == 42
@@ -74,8 +72,7 @@ def test_what_was_committed_survives_a_kill_of_every_process_of_the_server(serve
 def test_a_pid_that_belongs_to_another_program_by_now_does_not_stop_the_start(server):
     server.ensure_running()
     first = postmaster(server)
-    for process in [first, *first.children(recursive=True)]:
-        process.send_signal(signal.SIGKILL)
+    kill_all([first, *first.children(recursive=True)])
     psutil.wait_procs([first], timeout=10)
     path = server.data / "postmaster.pid"
     lines = path.read_text().splitlines()

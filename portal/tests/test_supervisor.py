@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from portal.testing.house import House, new_folder
-from portal.testing.processes import free_port, wait_until
+from portal.testing.processes import free_port, kill_all, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -63,9 +63,7 @@ def test_after_a_kill_of_everything_at_once_the_next_start_works(house):
     everything = [*house.processes(), database, *database.children(recursive=True)]
     assert house.process is not None
     house.process.kill()
-    for process in everything:
-        if process.is_running():
-            process.kill()
+    kill_all(everything)
     house.process.wait(10)
     house.start()
     assert house.ask("/readyz") == 200
@@ -109,6 +107,8 @@ def test_a_second_one_in_the_same_folder_is_refused(house):
 def test_the_worker_takes_what_beat_sends(house):
     """The sweep really runs: the queue of the database fills and is emptied again."""
     house.start()
+    made = "SELECT count(*) FROM pg_tables WHERE schemaname = 'pgmq' AND tablename = 'q_affiliate_network'"
+    wait_until(lambda: query(house, made) == 1, seconds=60)  # the first message makes the queue
     taken = "SELECT last_value FROM pgmq.q_affiliate_network_msg_id_seq"
     waiting = "SELECT count(*) FROM pgmq.q_affiliate_network"
     wait_until(lambda: query(house, taken) > 3, seconds=60)

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
@@ -29,6 +29,13 @@ from portal.supervisor import (
     listen_on,
 )
 
+# Of libraries whose pages we don't have: the browsable API, the other reader of the API's document.
+UNUSED_STATIC_FILES = ("rest_framework", "redoc")
+SIMULATORS = {
+    # setting: (service, command and its arguments)
+    "orders": ("simulator", "simulate_orders", "--gentle"),
+    "shop": ("shop", "demo_shop"),
+}
 MANAGE = str(settings.BASE_DIR / "manage.py")
 
 
@@ -96,7 +103,7 @@ class Command(BaseCommand):
         call_command("createcachetable", verbosity=0)
         call_command("install_broker", verbosity=0)
         self._collect_static_files()
-        if settings.DEMO and "seed_demo" in get_commands():
+        if settings.DEMO:
             self._say("demo data")
             call_command("seed_demo")
 
@@ -110,6 +117,8 @@ class Command(BaseCommand):
         stamp.unlink(missing_ok=True)
         # Its own process: the storage that names files by their content is chosen when settings are read.
         command = [sys.executable, MANAGE, "collectstatic", "--noinput", "--clear", "-v0"]
+        for unused in UNUSED_STATIC_FILES:
+            command += ["--ignore", unused]
         try:
             subprocess.run(command, check=True)
         except subprocess.CalledProcessError as error:
@@ -149,9 +158,9 @@ class Command(BaseCommand):
             ),
             Service("beat", [*celery, "beat", level, "--pidfile="], environment),
         ]
-        if "orders" in settings.SIMULATORS and "simulate_orders" in get_commands():
-            command = [python, MANAGE, "simulate_orders", "--gentle"]
-            services.append(Service("simulator", command, environment, optional=True))
+        for simulator in settings.SIMULATORS:
+            name, *command = SIMULATORS[simulator]
+            services.append(Service(name, [python, MANAGE, *command], environment, optional=True))
         return services
 
     def _welcome(self) -> None:
@@ -163,6 +172,8 @@ class Command(BaseCommand):
             self._say(f"Sign in with one of these and the password {DEMO_PASSWORD}:")
             for email, role in DEMO_LOGINS:
                 self._say(f"  {email:<28} {role}")
+            if "shop" in settings.SIMULATORS:
+                self._say(f"The demo shop, on another origin: http://127.0.0.1:{settings.DEMO_SHOP_PORT}/")
         self._say("Ctrl-C stops everything; the data stays in " + os.path.relpath(settings.VAR_DIR))
         self._say("")
 

@@ -1,0 +1,1 @@
+"""What merchants take into their own shops. Nothing in here may import anything of ours."""
