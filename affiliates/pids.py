@@ -188,7 +188,7 @@ def reactivate(pid: Pid, *, by: User, at: datetime) -> None:
     audit.record("pid.reactivate", by=by, target=pid, at=at)
 
 
-def freezing_soon(affiliate: Affiliate, *, at: datetime) -> list[FreezeWarning]:
+def freezing_soon(affiliate: Affiliate | int, *, at: datetime) -> list[FreezeWarning]:
     """The warnings of an affiliate's PIDs that still hold: not frozen yet, no valid click since, soonest first."""
     open_ones = FreezeWarning.objects.filter(
         pid__affiliate=affiliate, pid__frozen_at__isnull=True, freezes_at__gt=at
