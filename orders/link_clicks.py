@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -24,13 +23,6 @@ class Clicks:
     valid: int = 0
     invalid: int = 0
     last_valid_at: datetime | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "valid": self.valid,
-            "invalid": self.invalid,
-            "last_valid_at": self.last_valid_at.isoformat() if self.last_valid_at else None,
-        }
 
 
 NONE = Clicks()

@@ -20,7 +20,7 @@ from portal.errors import DomainError
 def pid_list(request: HttpRequest, affiliate: Affiliate) -> HttpResponse:
     """The PIDs with their health and clicks, and the form that makes another."""
     at = timezone.now()
-    form = PidForm(request.POST or None, affiliate=affiliate)
+    form = PidForm(request.POST if request.method == "POST" else None, affiliate=affiliate)
     if request.method == "POST" and form.is_valid():
         try:
             pid = create_pid(

@@ -29,7 +29,7 @@ STATUSES = ("made", "known", "refused")
 @affiliate_form
 def upload(request: HttpRequest, affiliate: Affiliate) -> HttpResponse:
     """Take a file of links in; what became of its rows is on a page of its own."""
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if request.method == "POST" and form.is_valid():
         taken = _take_in(request, affiliate, form)
         if taken is not None:

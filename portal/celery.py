@@ -33,6 +33,11 @@ def schedule(sender: Celery, **_: Any) -> None:
             "schedule": timedelta(seconds=sweep),
             "options": {"expires": max(sweep, 5)},
         },
+        "freeze idle PIDs": {
+            "task": "orders.sweep_pids",
+            "schedule": crontab(minute=17),
+            "options": {"expires": 3000},
+        },
         "forget old sessions": {
             "task": "portal.forget_old_sessions",
             "schedule": crontab(hour=4, minute=20),
