@@ -15,6 +15,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from portal.testing import browser as kit
+from portal.testing import staff_groups
 
 NOT_RUN = pytest.StashKey[list[str]]()
 
@@ -25,6 +26,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         name = connection.ops.quote_name(connection.settings_dict["NAME"])
         cursor.execute(f"ALTER DATABASE {name} SET portal.test_database = 'on'")
+        staff_groups.remember()
         connection.close()
 
 

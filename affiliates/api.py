@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -29,6 +30,13 @@ class MemberSession(SessionAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Session realm="api"'
+
+
+class MemberSessionScheme(SessionScheme):
+    """The same in the OpenAPI document."""
+
+    target_class = MemberSession
+    name = "session"
 
 
 AFFILIATE_AUTHENTICATION: tuple[type[BaseAuthentication], ...] = (MemberSession,)

@@ -52,7 +52,7 @@ class FreezeInline(ReadOnlyInline):
 
 class WarningInline(ReadOnlyInline):
     model = FreezeWarning
-    fields = ("warned_at", "quiet_since", "freezes_at", "mailed_at")
+    fields = ("warned_at", "quiet_since", "freezes_at")
     readonly_fields = fields
     ordering = ("-warned_at",)
     show_change_link = False

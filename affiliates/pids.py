@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from affiliates import notices
 from affiliates.models import Affiliate, Channel, FreezeWarning, Pid, PidFreeze
 from portal import audit
 from portal.errors import DomainError
@@ -129,12 +131,17 @@ def health(
 
 @transaction.atomic
 def warn_quiet(*, at: datetime) -> list[FreezeWarning]:
-    """Record a warning for each PID that freezes within five days, once for its quiet period.
+    """Record a warning for each PID that freezes within five days, once for its quiet period, and mail its owners.
 
-    The unique (pid, quiet period) makes a second sweep, or one beside this one, record nothing.
+    Locks the PIDs by id, leaving out those that another sweep has, so that each is warned of by one of them.
     Returns what this call recorded. Source: SPEC ATTR-4.
     """
-    quiet = Pid.objects.quiet(before=at - FREEZES_AFTER + WARNS_AHEAD).order_by("pk")
+    quiet = (
+        Pid.objects.quiet(before=at - FREEZES_AFTER + WARNS_AHEAD)
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("affiliate")
+        .order_by("pk")
+    )
     warnings = [
         FreezeWarning(
             pid=pid, quiet_since=pid.quiet_since, freezes_at=pid.quiet_since + FREEZES_AFTER, warned_at=at
@@ -148,10 +155,19 @@ def warn_quiet(*, at: datetime) -> list[FreezeWarning]:
         )
     )
     new = [warning for warning in warnings if (warning.pid_id, warning.quiet_since) not in known]
-    FreezeWarning.objects.bulk_create(new, ignore_conflicts=True)
-    keys = {(warning.pid_id, warning.quiet_since) for warning in new}
-    recorded = FreezeWarning.objects.filter(pid__in=[key[0] for key in keys], warned_at=at)
-    return [warning for warning in recorded if (warning.pid_id, warning.quiet_since) in keys]
+    FreezeWarning.objects.bulk_create(new)
+    for _affiliate, of_one in groupby(sorted(new, key=_urgency), key=_whose):
+        told = list(of_one)
+        notices.announce_freezing(told[0].pid.affiliate, told, at=at)
+    return new
+
+
+def _whose(warning: FreezeWarning) -> int:
+    return warning.pid.affiliate_id
+
+
+def _urgency(warning: FreezeWarning) -> tuple[int, datetime, int]:
+    return _whose(warning), warning.freezes_at, warning.pid_id
 
 
 @transaction.atomic

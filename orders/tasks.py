@@ -7,7 +7,6 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from affiliates.tasks import write_unwritten
 from orders import pid_clicks
 
 logger = logging.getLogger(__name__)
@@ -17,7 +16,6 @@ logger = logging.getLogger(__name__)
 def sweep_pids() -> int:
     """One round of freezing idle PIDs and warning of it; returns how many were frozen (ATTR-4)."""
     swept = pid_clicks.sweep(at=timezone.now())
-    write_unwritten()
     if swept.frozen or swept.warned:
         logger.info("PIDs swept", extra={"frozen": len(swept.frozen), "warned": len(swept.warned)})
     return len(swept.frozen)

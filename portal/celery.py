@@ -38,6 +38,21 @@ def schedule(sender: Celery, **_: Any) -> None:
             "schedule": crontab(minute=17),
             "options": {"expires": 3000},
         },
+        "erase papers whose time is over": {
+            "task": "affiliates.erase_what_is_due",
+            "schedule": crontab(hour=3, minute=40),
+            "options": {"expires": 3600},
+        },
+        "send waiting mail": {
+            "task": "portal.send_mail",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 60},
+        },
+        "warn of expiring papers": {
+            "task": "affiliates.warn_of_expiring_papers",
+            "schedule": crontab(hour=1, minute=10),
+            "options": {"expires": 3600},
+        },
         "forget old sessions": {
             "task": "portal.forget_old_sessions",
             "schedule": crontab(hour=4, minute=20),

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 
 from portal import broker as queue
 from portal.celery import app
+from portal.reencryption import as_stored, encrypted_fields, fits
 
 logger = logging.getLogger(__name__)
 
@@ -66,4 +67,14 @@ def broker() -> str:
         return "" if queue.is_installed() else "the queue is not installed"
     with app.connection_for_write(connect_timeout=2) as broker_connection:
         broker_connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+    return ""
+
+
+def secrets() -> str:
+    """Whether the keys open the oldest and the latest value of every encrypted field."""
+    for model, names in encrypted_fields():
+        for order in ("pk", "-pk"):
+            row = model._default_manager.order_by(order).values_list(*map(as_stored, names)).first()
+            if row and not all(fits(token) for token in row if token is not None):
+                return "SECRETS_KEYS lacks a key that is in use"
     return ""

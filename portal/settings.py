@@ -12,6 +12,7 @@ from whitenoise.compress import Compressor
 
 from portal.database import EmbeddedServer, queue_address
 from portal.logs import logging_config
+from portal.private_storage import image_sources, storage_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -25,6 +26,8 @@ DEMO = env.bool("DEMO", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 # Everything that the product keeps on disk.
 VAR_DIR = (BASE_DIR / env.path("VAR_DIR", default="var")()).resolve()
+# Where papers are kept: no public address, links that die (portal/private_files.py). Empty: a folder below VAR_DIR.
+PRIVATE_STORAGE_URL = env.str("PRIVATE_STORAGE_URL", default="")
 # In demo mode and on a developer's machine there are keys that everybody knows; `check --deploy` refuses them.
 _INSECURE_KEY = "insecure-demo-key-change-me-0123456789-abcdefghijklmnop"
 _INSECURE_SECRETS_KEY = "aW5zZWN1cmUtZGV2ZWxvcG1lbnQta2V5LTAxMjM0NTY="
@@ -194,6 +197,7 @@ READINESS_CHECKS = {
     "database": "portal.health.database",
     "migrations": "portal.health.migrations",
     "broker": "portal.health.broker",
+    "secrets": "portal.health.secrets",
     "timer_lag": "commissions.health.timer_lag",
 }
 
@@ -278,7 +282,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF, NONCE],
         "style-src": [SELF],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", *image_sources(PRIVATE_STORAGE_URL)],
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],
@@ -305,6 +309,8 @@ CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 
 # --- language and time --------------------------------------------------------------------------------------
 SITE_NAME = _("Upfront")
+# How mails and printed links name this site.
+SITE_URL = env.str("SITE_URL", default=f"http://localhost:{PORT}").rstrip("/")
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
@@ -322,6 +328,7 @@ STATIC_ROOT = VAR_DIR / "staticfiles"
 # serves it as immutable. Without a collected manifest, and under test, files are served from where they lie.
 STATIC_IS_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and "pytest" not in sys.modules
 STORAGES = {
+    "private": storage_settings(PRIVATE_STORAGE_URL, VAR_DIR / "private"),
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
@@ -346,10 +353,26 @@ RELEASE_SWEEP_SECONDS = env.float("RELEASE_SWEEP_SECONDS", default=5)
 if not 1 <= RELEASE_SWEEP_SECONDS <= 60:
     raise ImproperlyConfigured("RELEASE_SWEEP_SECONDS takes 1 to 60: the hour must hold.")
 # Stand-ins for the outside world that `manage.py serve` starts beside the product: `orders` plays a marketplace,
-# `shop` is a merchant's site to buy from.
-SIMULATORS = env.list("SIMULATORS", default=["orders", "shop"] if DEMO else [])
+# `shop` is a merchant's site to buy from, `liveness` the vendor of the liveness check.
+SIMULATORS = env.list("SIMULATORS", default=["orders", "shop", "liveness"] if DEMO else [])
 # Where the demo shop is served: on 127.0.0.1, which to a browser is another site than localhost.
 DEMO_SHOP_PORT = env.int("DEMO_SHOP_PORT", default=PORT + 1)
+
+# --- onboarding ---------------------------------------------------------------------------------------------
+# Aliyun's face verification, or its simulator: the same protocol at another address.
+LIVENESS_PORT = env.int("LIVENESS_PORT", default=PORT + 2)
+LIVENESS = {
+    "vendor": "simulator" if "liveness" in SIMULATORS else "aliyun",
+    "endpoint": env.str(
+        "LIVENESS_ENDPOINT",
+        default=f"http://127.0.0.1:{LIVENESS_PORT}/"
+        if "liveness" in SIMULATORS
+        else "https://cloudauth.aliyuncs.com/",
+    ),
+    "key_id": env.str("LIVENESS_KEY_ID", default="simulator" if "liveness" in SIMULATORS else ""),
+    "secret": env.str("LIVENESS_SECRET", default="simulator" if "liveness" in SIMULATORS else ""),
+    "scene": env.str("LIVENESS_SCENE", default="1"),
+}
 
 # --- machine interfaces -------------------------------------------------------------------------------------
 # Closed unless a view opens itself: it names who may call it and how they say who they are.
@@ -373,3 +396,9 @@ SPECTACULAR_SETTINGS = {
 ORDER_EVENTS_RATE = env.str("ORDER_EVENTS_RATE", default="6000/min")
 # A batch of 1000 events with many lines fits; anything larger answers 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_REQUEST_BYTES", default=10 * 1024 * 1024)
+# Files don't count there: the first handler keeps each below what a paper may have.
+FILE_UPLOAD_HANDLERS = [
+    "affiliates.uploads.LimitedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]

@@ -6,7 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from commissions.api import OrderEventsView
 from orders.link_api import LinksView, PidsView
-from portal import health, views
+from portal import health, private_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("language/", views.switch_language, name="switch_language"),
     path("workspace/", views.switch_workspace, name="switch_workspace"),
+    path("private/", private_views.private_file, name="private_file"),
     path("style/", views.style, name="style"),
     path("account/profile/", views.profile, name="profile"),
     path("account/", include("allauth.account.urls")),

@@ -34,6 +34,7 @@ from affiliates.models.case import (
 )
 from affiliates.models.company import Company
 from affiliates.models.document import Document, DocumentFile, DocumentPage, LivenessCheck
+from affiliates.models.retention import RetentionReport
 from affiliates.models.settlement import PaperExpiry, SettlementAccount
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "PidFreeze",
     "PidQuerySet",
     "RepresentativeDeclaration",
+    "RetentionReport",
     "SettlementAccount",
     "SettlementDeclaration",
     "Suspension",

@@ -269,22 +269,12 @@ class FreezeWarning(models.Model):
     quiet_since = models.DateTimeField(_("quiet since"))
     freezes_at = models.DateTimeField(_("freezes at"))
     warned_at = models.DateTimeField(_("warned at"))
-    # Null until the affiliate's owners were written to.
-    mailed_at = models.DateTimeField(_("e-mailed at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("freeze warning")
         verbose_name_plural = _("freeze warnings")
         constraints = [
             models.UniqueConstraint(fields=["pid", "quiet_since"], name="freeze_warning_once_per_period"),
-        ]
-        indexes = [
-            # Serves "which warnings are still to be written".
-            models.Index(
-                fields=["warned_at"],
-                name="freeze_warning_unmailed",
-                condition=models.Q(mailed_at__isnull=True),
-            ),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -69,6 +70,19 @@ class Case(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("opened by"), related_name="+"
     )
     opened_at = models.DateTimeField(_("opened at"))
+    # A company that was verified before, by the marketplace or in an earlier case: its papers aren't asked again.
+    verified_company = models.ForeignKey(
+        Company,
+        models.PROTECT,
+        verbose_name=_("verified company"),
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+    # The steps that a change request has opened again; the others stay as they are.
+    reopened = ArrayField(
+        models.CharField(max_length=20), verbose_name=_("reopened"), default=list, blank=True
+    )
     first_submitted_at = models.DateTimeField(_("first submitted at"), null=True, blank=True)
     submitted_at = models.DateTimeField(_("last submitted at"), null=True, blank=True)
 

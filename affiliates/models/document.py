@@ -25,7 +25,7 @@ class Document(models.Model):
         TAX_PROOF = "tax_proof", _("tax certificates or registration")
 
     class Verdict(models.TextChoices):
-        PENDING = "pending", _("pending")
+        PENDING = "pending", _("to be reviewed")
         ACCEPTED = "accepted", _("accepted")
         RESUBMIT = "resubmit", _("to be submitted again")
         REJECTED = "rejected", _("rejected")

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from affiliates import pids
-from affiliates.models import Channel, FreezeWarning, Pid, PidFreeze
+from affiliates.models import AffiliateMember, Channel, FreezeWarning, Pid, PidFreeze
 from affiliates.pids import create_pid, freeze_quiet, freezing_soon, health, reactivate, warn_quiet
 from affiliates.suspension import suspend
 from affiliates.tests.factories import make_affiliate, make_pid
-from portal.models import AuditEntry
+from portal.models import AuditEntry, OutgoingMail
 from portal.tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -159,10 +159,14 @@ def test_who_missed_the_warning_is_frozen_without_a_belated_one():
 
 @pytest.mark.parametrize("count", [2, 20])
 def test_the_sweep_costs_the_same_however_many(count, django_assert_num_queries):
-    for _number in range(count):
-        quiet_pid(NOW - 26 * DAYS)
-    with django_assert_num_queries(6):
+    affiliate = make_affiliate()
+    AffiliateMember.objects.create(affiliate=affiliate, user=make_user(), role="owner")
+    for number in range(count):
+        make_pid(affiliate, placement=f"p{number}")
+    Pid.objects.update(active_since=NOW - 26 * DAYS)
+    with django_assert_num_queries(7):
         assert len(warn_quiet(at=NOW)) == count
+    assert OutgoingMail.objects.count() == 1
     with django_assert_num_queries(6):
         assert len(freeze_quiet(at=NOW + 5 * DAYS)) == count
 

@@ -24,10 +24,10 @@ from commissions.recompute import lock_orders, recompute
 from commissions.release import sweep
 from commissions.tests.assertions import assert_books_balance
 from commissions.tests.factories import Shop, make_terms
-from commissions.tests.races import Player
 from orders.models import Order, OrderEvent
 from orders.tests.factories import NOON, make_click, make_merchant
 from portal.models import User
+from portal.testing.races import Player
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

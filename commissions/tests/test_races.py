@@ -23,10 +23,10 @@ from commissions.models import Hold, State, Transfer
 from commissions.release import hold_suspended, release_due, sweep
 from commissions.tests.assertions import assert_books_balance
 from commissions.tests.factories import Shop
-from commissions.tests.races import as_is, interleave, race, without
 from orders.models import OrderEvent
 from orders.tests.factories import NOON, make_click
 from portal.models import User
+from portal.testing.races import as_is, interleave, race, without
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

@@ -35,7 +35,7 @@ def grant(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("orders", "0004_links"),
-        ("affiliates", "0006_links"),
+        ("affiliates", "0010_links"),
         ("portal", "0004_staff_groups"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),

@@ -6,21 +6,20 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from affiliates import freeze_mail
 from affiliates.models import AffiliateMember, FreezeWarning, Pid, PidFreeze
 from affiliates.pids import freezing_soon
-from affiliates.tasks import mail_freeze_warnings
 from affiliates.tests.factories import make_affiliate, make_pid
 from affiliates.tests.pages import member_of
 from orders import pid_clicks
 from orders.models import Click
 from orders.tasks import sweep_pids
 from orders.tests.factories import NOON, make_click, make_merchant
-from portal.models import MemberRole
+from portal.mail import send_waiting
+from portal.models import MemberRole, OutgoingMail
 from portal.testing.pages import table, text
 from portal.tests.factories import make_user, speaking
 
@@ -123,48 +122,37 @@ def test_the_task_warns_each_owner_once_in_their_language(pid):
         AffiliateMember.objects.create(affiliate=pid.affiliate, user=user, role=role)
     away = make_user("Gone", is_active=False)
     AffiliateMember.objects.create(affiliate=pid.affiliate, user=away, role=MemberRole.OWNER)
-    sweep_pids()
-    assert FreezeWarning.objects.filter(mailed_at__isnull=True).count() == 2
-    assert freeze_mail.unwritten(at=NOON) == [pid.affiliate_id]
-    assert mail_freeze_warnings(pid.affiliate_id) == 2
+    assert sweep_pids() == 0
+    assert FreezeWarning.objects.count() == 2
+    assert send_waiting(at=NOON) == 2
     assert [(letter.to, letter.subject) for letter in mail.outbox] == [
-        (["alice@example.com"], "Upfront: 2 PIDs freeze soon"),
-        (["li@example.com"], "先付联盟：2 个 PID 即将冻结"),
+        (["alice@example.com"], "2 PIDs freeze soon"),
+        (["li@example.com"], "2 个 PID 即将冻结"),
     ]
     body = mail.outbox[0].body
     assert "mm_alice_blog_side · 2026-11-23 12:00" in body
     assert "mm_alice_blog_top · 2026-11-24 12:00" in body
     assert body.index("_side") < body.index("_top")
-    assert "&" not in body
+    assert "/affiliate/alice/pids/" in body
     sweep_pids()
-    assert mail_freeze_warnings(pid.affiliate_id) == 0
-    assert freeze_mail.unwritten(at=NOON) == []
-    assert len(mail.outbox) == 2
+    assert send_waiting(at=NOON) == 0
 
 
-def test_a_letter_that_can_not_be_sent_is_not_marked_as_sent(pid, monkeypatch):
+def test_warnings_and_their_mail_stand_and_fall_together(pid, monkeypatch):
     click(pid, NOON - 26 * DAYS)
     AffiliateMember.objects.create(affiliate=pid.affiliate, user=make_user(), role=MemberRole.OWNER)
-    pid_clicks.sweep(at=NOON)
 
-    def refuse(self, letters):
-        raise ConnectionRefusedError
+    def fail(**kwargs):
+        raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refuse)
-        with pytest.raises(ConnectionRefusedError):
-            freeze_mail.send(pid.affiliate_id, at=NOON)
-    assert freeze_mail.unwritten(at=NOON) == [pid.affiliate_id]
-    assert freeze_mail.send(pid.affiliate_id, at=NOON) == 1
-
-
-def test_nobody_is_written_about_what_a_click_has_settled_meanwhile(pid):
-    click(pid, NOON - 26 * DAYS)
-    AffiliateMember.objects.create(affiliate=pid.affiliate, user=make_user(), role=MemberRole.OWNER)
+        patch.setattr("affiliates.pids.freeze_quiet", fail)
+        with pytest.raises(RuntimeError), transaction.atomic():
+            pid_clicks.sweep(at=NOON)
+    assert not FreezeWarning.objects.exists()
+    assert not OutgoingMail.objects.exists()
     pid_clicks.sweep(at=NOON)
-    Pid.objects.update(last_valid_click_at=NOON)
-    assert freeze_mail.send(pid.affiliate_id, at=NOON) == 0
-    assert mail.outbox == []
+    assert OutgoingMail.objects.count() == 1
 
 
 # --- the page -------------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from django.contrib.auth.models import Group
 from django.test import Client
 
 from portal.models import User
+from portal.testing import staff_groups
 
 PASSWORD = "a-long-enough-secret-9"
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -21,7 +21,7 @@ def make_user(
     email = fields.pop("email", f"{name.lower()}@example.com")
     user = User.objects.create_user(email, PASSWORD, name=name, **fields)
     EmailAddress.objects.create(user=user, email=email, verified=verified, primary=True)
-    user.groups.set(Group.objects.filter(name__in=groups))
+    user.groups.set(staff_groups.groups(*groups))
     return user
 
 

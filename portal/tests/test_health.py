@@ -30,7 +30,7 @@ def test_readyz_says_ok_by_name(client):
     assert response.status_code == 200
     assert response.json() == {
         "status": "ok",
-        "checks": {"database": "ok", "migrations": "ok", "broker": "ok", "timer_lag": "ok"},
+        "checks": {"database": "ok", "migrations": "ok", "broker": "ok", "secrets": "ok", "timer_lag": "ok"},
     }
 
 

@@ -35,6 +35,7 @@ SIMULATORS = {
     # setting: (service, command and its arguments)
     "orders": ("simulator", "simulate_orders", "--gentle"),
     "shop": ("shop", "demo_shop"),
+    "liveness": ("liveness", "simulate_liveness"),
 }
 MANAGE = str(settings.BASE_DIR / "manage.py")
 
