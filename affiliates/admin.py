@@ -19,6 +19,7 @@ from affiliates.models import (
     Channel,
     CommissionPreference,
     Pid,
+    RetentionReport,
     Suspension,
     code_part,
 )
@@ -257,3 +258,10 @@ class ChannelAdmin(AuditedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
         return ("affiliate", "code") if obj else ()
+
+
+@admin.register(RetentionReport)
+class RetentionReportAdmin(ReadOnlyAdmin):
+    list_display = ("started_at", "finished_at", "documents", "frames", "numbers", "strays", "failures")
+    ordering = ("-pk",)
+    fields = (*list_display, "details")
