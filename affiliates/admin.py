@@ -26,7 +26,7 @@ from affiliates.models import (
 from affiliates.pids import create_pid
 from affiliates.preferences import choose_minimum_unit
 from affiliates.suspension import reinstate, suspend
-from portal.admin import ReadOnlyInline
+from portal.admin import ReadOnlyAdmin, ReadOnlyInline
 from portal.admin_actions import AuditedAdmin, ObjectAction, ObjectActionsMixin, ReasonForm
 
 

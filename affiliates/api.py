@@ -35,7 +35,7 @@ class MemberSession(SessionAuthentication):
 class MemberSessionScheme(SessionScheme):
     """The same in the OpenAPI document."""
 
-    target_class = MemberSession
+    target_class = MemberSession  # type: ignore[assignment]
     name = "session"
 
 
