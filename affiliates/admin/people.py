@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from affiliates import pid_admin  # noqa: F401 - registers the pages of PIDs
 from affiliates.models import (
     Affiliate,
     AffiliateMember,
@@ -154,7 +155,7 @@ def _reinstate(request: HttpRequest, affiliate: Affiliate, data: dict[str, Any])
 
 
 def _create_pid(request: HttpRequest, affiliate: Affiliate, data: dict[str, Any]) -> str:
-    pid = create_pid(data["channel"], placement=data["placement"])
+    pid = create_pid(data["channel"], placement=data["placement"], by=request.user, at=timezone.now())
     return gettext("The PID %(pid)s is made.") % {"pid": pid.value}
 
 
@@ -257,16 +258,6 @@ class ChannelAdmin(AuditedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
         return ("affiliate", "code") if obj else ()
-
-
-@admin.register(Pid)
-class PidAdmin(ReadOnlyAdmin):
-    list_display = ("value", "affiliate", "channel", "created_at", "frozen_at")
-    list_select_related = ("affiliate", "channel")
-    list_filter = (("frozen_at", admin.EmptyFieldListFilter),)
-    search_fields = ("value", "affiliate__code", "affiliate__name")
-    ordering = ("-pk",)
-    fields = ("value", "affiliate", "channel", "placement", "created_at", "frozen_at")
 
 
 @admin.register(RetentionReport)
