@@ -62,7 +62,8 @@ class Applicant:
         field.locator("input[type=file]").first.set_input_files(
             [{"name": name, "mimeType": media_type, "buffer": content}]
         )
-        field.locator(".paper-upload button[type=submit]").click()
+        with self.page.expect_response(f"**/upload/{kind}/"):
+            field.locator(".paper-upload button[type=submit]").click()
         expect(self.page.locator(f"#paper-{kind} .paper-page")).to_have_count(1, timeout=15000)
 
 
