@@ -166,9 +166,7 @@ def test_archiving_takes_a_link_off_the_list_and_offers_to_undo(pid, alice):
     page = alice.post(f"{BASE}link/{link.code}/archive/", follow=True)
     assert "“Old” is archived. It goes on redirecting and earning. Undo" in text(page)
     assert "No links yet" in text(page)
-    assert [row[0] for row in table(alice.get(f"{BASE}links/?shown=archived"))] == [
-        "Old shop.example/p/1"
-    ]
+    assert [row[0] for row in table(alice.get(f"{BASE}links/?shown=archived"))] == ["Old shop.example/p/1"]
     page = alice.post(f"{BASE}link/{link.code}/restore/", follow=True)
     assert "The link is back on your list." in text(page)
     assert len(table(alice.get(f"{BASE}links/"))) == 1
