@@ -24,6 +24,7 @@ from affiliates.preferences import choose_minimum_unit
 from commissions.marketplace import BEAUTY, CATALOGUE, HOME, PHONE, Product
 from commissions.models import Mode, RateRule, TermsVersion
 from commissions.terms import publish
+from orders import pid_clicks
 from orders.models import (
     AttributionWindow,
     Link,
@@ -185,7 +186,21 @@ def open_more_pids(*, at: datetime) -> None:
         for placement in ("top", "group"):
             if not channel.pids.filter(placement=placement).exists():
                 pid = create_pid(channel, placement=placement)
-                Pid.objects.filter(pk=pid.pk).update(created_at=at)
+                Pid.objects.filter(pk=pid.pk).update(created_at=at, active_since=at)
+
+
+def page_of(merchant_code: str) -> str:
+    """The page of a demo merchant that its affiliates link to."""
+    host = next(plan.host for plan in MERCHANTS if plan.code == merchant_code)
+    return f"https://{host}/new-arrivals"
+
+
+def leave_pids_idle(*, at: datetime) -> None:
+    """A PID that is about to freeze, and one that is frozen, for the people who look around (ATTR-4)."""
+    for code, days in (("qingkong", 27), ("gadgetlane", 34)):
+        channel = Channel.objects.filter(affiliate__code=code).order_by("pk")[0]
+        create_pid(channel, placement="flyer", by=None, at=at - timedelta(days=days))
+    pid_clicks.sweep(at=at)
 
 
 def _people() -> dict[str, User]:

@@ -25,7 +25,7 @@ from commissions.marketplace import REAL, Step, Story, tell
 from commissions.models import Commission, Journal, Transfer, Transition
 from commissions.release import release_chunk, sweep
 from orders.facts import AWAITING, COMPLETED, PAID
-from orders.models import Click, Merchant, Order, OrderEvent, OrderSource
+from orders.models import Click, Link, Merchant, Order, OrderEvent, OrderSource
 from portal import audit, demo_logins
 from portal.models import User
 
@@ -76,6 +76,7 @@ def seed(
     with _quick_commits():
         source = demo.build_network(start=start, at=at)
         _Past(source, start=start, at=at, random=random, progress=progress).live(orders)
+        demo.leave_pids_idle(at=at)
     audit.record(demo.SEEDED, by=None, target=source, at=at, days=days, orders=orders, seed=seed)
 
 
@@ -124,6 +125,7 @@ class _Past:
         self.calendar: dict[datetime, list[dict[str, Any]]] = defaultdict(list)
         self.merchants = {merchant.code: merchant for merchant in Merchant.objects.all()}
         self.suspended_from = at - timedelta(days=min(20.0, (at - start).days / 4))
+        self.links: dict[tuple[str, int], Link] = {}
         self.number = 0
 
     def live(self, orders: int) -> None:
@@ -237,12 +239,27 @@ class _Past:
         suspended = plan.pid.affiliate.code == demo.SUSPENDED and clicked_at >= self.suspended_from
         return Click(
             click_id=f"{self.random.getrandbits(192):048x}",
+            link=self._link(plan),
             pid=plan.pid,
             affiliate_id=plan.pid.affiliate_id,
             merchant=self.merchants[plan.merchant],
             clicked_at=clicked_at,
             invalid_reason=Click.Invalid.AFFILIATE_SUSPENDED if suspended else invalid,
         )
+
+    def _link(self, plan: Planned) -> Link:
+        """The affiliate's link to the merchant with this PID, made before its first click."""
+        key = (plan.merchant, plan.pid.pk)
+        if key not in self.links:
+            self.links[key] = Link.objects.create(
+                pid=plan.pid,
+                affiliate_id=plan.pid.affiliate_id,
+                merchant=self.merchants[plan.merchant],
+                target=demo.page_of(plan.merchant),
+                utm_source=plan.pid.channel.platform,
+                created_at=self.start,
+            )
+        return self.links[key]
 
     def _schedule(self, plan: Planned, click: Click | None) -> None:
         """Tell the order's story and put its events into the calendar, as far as they have happened by now."""

@@ -67,7 +67,7 @@ def days_of(link: Link, *, at: datetime, days: int = DAYS) -> list[Day]:
         .annotate(day=TruncDate("clicked_at", tzinfo=zone))
         .values_list("day", "invalid_reason")
         .annotate(clicks=Count("clicked_at"))
-        .order_by()
+        .order_by("-clicks", "invalid_reason")
     )
     found = {first + timedelta(days=number): Day(first + timedelta(days=number)) for number in range(days)}
     for day, reason, clicks in rows:

@@ -112,6 +112,16 @@ def test_a_target_that_is_no_page_of_a_verified_host_is_refused(merchant, pid, t
     assert refused(pid, wish(pid, target)) == (code, "target")
 
 
+def test_the_demo_shop_is_linked_with_its_port_in_demo_mode_alone(pid, settings):
+    make_shop("127.0.0.1")
+    settings.DEMO_SHOP_PORT = 8100
+    settings.DEMO = False
+    assert refused(pid, wish(pid, "http://127.0.0.1:8100/")) == ("bad_target", "target")
+    settings.DEMO = True
+    assert refused(pid, wish(pid, "http://127.0.0.1:8101/")) == ("bad_target", "target")
+    assert make_link(pid.affiliate, wish(pid, "http://127.0.0.1:8100/"), by=None, at=NOON).made
+
+
 def test_links_need_a_pid_of_ones_own_that_is_not_frozen(merchant, pid):
     stranger = make_pid(make_affiliate("bob"))
     assert refused(pid, wish(stranger)) == ("pid_unknown", "pid")
