@@ -57,7 +57,11 @@ def workspaces(request: HttpRequest) -> Iterable[Workspace]:
             kind=KIND,
             label=affiliate.name,
             role=membership.get_role_display(),
-            home=reverse("commissions:affiliate_home", args=[affiliate.code]),
+            # Until it is approved there is one thing to do.
+            home=reverse(
+                "commissions:affiliate_home" if affiliate.approved_at else "affiliates:applications",
+                args=[affiliate.code],
+            ),
             object_id=affiliate.pk,
             code=affiliate.code,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from affiliates.models import Affiliate, Case, CaseEvent, Document
+from affiliates.models import Affiliate, Case, CaseEvent, Document, FreezeWarning
 from affiliates.refusals import REASONS
 from affiliates.working_time import SHANGHAI
 from portal import mail
@@ -97,3 +97,20 @@ def announce_expiry(affiliate: Affiliate, *, paper: str, valid_until: date, at: 
 def reason_text(code: str) -> str:
     """A refusal's text in the language in force; "" for none."""
     return str(REASONS[code].text) if code in REASONS else ""
+
+
+def announce_freezing(affiliate: Affiliate, warnings: list[FreezeWarning], *, at: datetime) -> None:
+    """Tell the owners which PIDs freeze soon: one mail for all of them (ATTR-4)."""
+    freezing = [
+        [warning.pid.value, warning.freezes_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")]
+        for warning in warnings
+    ]
+    for owner in owners(affiliate):
+        mail.post(
+            owner,
+            "affiliates/mail/pids_freezing",
+            at=at,
+            affiliate=affiliate.name,
+            code=affiliate.code,
+            pids=freezing,
+        )

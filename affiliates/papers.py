@@ -20,8 +20,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from affiliates import images
-from affiliates.models import Case, CaseEvent, Document, DocumentFile, DocumentPage, LivenessCheck
+from affiliates import cases, images
+from affiliates.case_steps import belongs, write_event
+from affiliates.models import Case, Document, DocumentFile, DocumentPage, LivenessCheck
+from affiliates.steps import may_upload
 from portal import audit, private_files
 from portal.errors import DomainError
 from portal.models import AuditEntry, MemberRole, User
@@ -151,17 +153,6 @@ def rotate(page: DocumentPage, *, by: User, at: datetime) -> DocumentPage:
     return locked
 
 
-def may_upload(case: Case, kind: str) -> bool:
-    """Whether the applicant may hand in this paper now: in a draft any, after a change request what isn't accepted.
-
-    Source: SPEC ONB-2.
-    """
-    if kind not in Document.Kind.values or case.state not in Case.APPLICANTS_TURN:
-        return False
-    accepted = case.documents.filter(kind=kind, verdict=Document.Verdict.ACCEPTED)
-    return case.state == Case.State.DRAFT or not accepted.exists()
-
-
 def check_changeable(case: Case, kind: str) -> None:
     if not may_upload(case, kind):
         raise NotNow(_("This paper can't be changed now."))
@@ -242,8 +233,11 @@ def parts_of(document: Document) -> list[Part]:
 def register(
     case: Case, *, kind: str, parts: Sequence[Part], by: User, at: datetime, replaces: Document | None
 ) -> Document:
-    """Write the new version down. Locks the case. Raises: NotNow, NotCurrent, SameFile."""
-    case = Case.objects.select_for_update().get(pk=case.pk)
+    """Write the new version down; a decision that waits for its second is void (ONB-4). Locks the case.
+
+    Raises: NotNow, NotCurrent, SameFile.
+    """
+    case = Case.objects.select_for_update(of=("self",)).select_related("affiliate").get(pk=case.pk)
     check_changeable(case, kind)
     before = case.documents.filter(kind=kind).exclude(verdict=Document.Verdict.SUPERSEDED).first()
     if replaces is not None and before != replaces:
@@ -271,17 +265,9 @@ def register(
         "version": document.version,
         "files": len(parts),
     }
-    CaseEvent.objects.create(
-        case=case,
-        verb="upload",
-        state_before=case.state,
-        state_after=case.state,
-        by=by,
-        at=at,
-        data=what,
-        worked_seconds=case.worked_seconds,
-    )
+    write_event(case, "upload", before=case.state, by=by, at=at, data=what)
     audit.record("paper.uploaded", by=by, target=case, at=at, **what)
+    cases.evidence_changed(case, by=by, at=at)
     return document
 
 
@@ -319,16 +305,12 @@ def is_member(case: Case, user: User) -> bool:
 
 def may_see(case: Case, user: User) -> bool:
     """Owners see their own papers; reviewers those of companies that they don't belong to (ONB-4, ONB-9)."""
-    if not user.is_active:
-        return False
-    if is_member(case, user):
-        return may_provide(case, user)
-    return user.is_staff and user.has_perm("affiliates.review_case")
+    return may_provide(case, user) or is_reviewer(case, user, "affiliates.review_case")
 
 
 def may_see_frame(case: Case, user: User) -> bool:
     """The frame of a liveness check is evidence for reviewers alone."""
-    return may_see(case, user) and not is_member(case, user)
+    return is_reviewer(case, user, "affiliates.review_case")
 
 
 def may_provide(case: Case, user: User) -> bool:
@@ -338,12 +320,12 @@ def may_provide(case: Case, user: User) -> bool:
 
 def may_reveal(case: Case, user: User) -> bool:
     """Numbers in clear and original files: staff with the permission, never about their own company."""
-    return (
-        user.is_active
-        and user.is_staff
-        and user.has_perm("affiliates.reveal_papers")
-        and not is_member(case, user)
-    )
+    return is_reviewer(case, user, "affiliates.reveal_papers")
+
+
+def is_reviewer(case: Case, user: User, permission: str) -> bool:
+    """Whether the person is staff with the permission and has no part in the company (ONB-4)."""
+    return user.is_active and user.is_staff and user.has_perm(permission) and not belongs(case, user)
 
 
 @transaction.atomic

@@ -219,12 +219,18 @@ def erase_frame(pk: int, *, at: datetime) -> bool:
 
 @transaction.atomic
 def erase_numbers(pk: int, *, at: datetime) -> bool:
-    """Empty the declared name and numbers of a case that is over. Locks it."""
+    """Take the declared name and numbers out of a case that is over or abandoned. Locks it."""
     case = Case.objects.select_for_update().get(pk=pk)
     if not any(cases.filter(pk=pk).exists() for cases in over_cases(at).values()) or not holds_numbers(case):
         return False
-    RepresentativeDeclaration.objects.filter(case=case).update(name="", id_number="")
-    SettlementDeclaration.objects.filter(case=case).update(account_number="")
+    people = RepresentativeDeclaration.objects.filter(case=case)
+    accounts = SettlementDeclaration.objects.filter(case=case)
+    if case.state in Case.CLOSED:
+        people.update(name="", id_number="")
+        accounts.update(account_number="")
+    else:  # the steps of an open case ask for them again
+        people.delete()
+        accounts.delete()
     audit.record("numbers.erased", by=None, target=case, at=at)
     return True
 

@@ -6,9 +6,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from affiliates.models import Affiliate
+from affiliates.pages import affiliate_page
 from commissions import balances
 from commissions.models import JournalKind
-from commissions.views import affiliate_page
 from portal.paging import read_mark
 
 KINDS = dict(JournalKind.choices)

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from affiliates.pids import freezing_soon
 from portal.navigation import Item, Section, current_workspace
+
+
+def _freezing(request: HttpRequest) -> int:
+    """How many PIDs of the affiliate that the person stands in freeze within days (ATTR-4)."""
+    workspace = current_workspace(request)
+    affiliate_id = workspace.object_id if workspace else None
+    return len(freezing_soon(affiliate_id, at=timezone.now())) if affiliate_id else 0
 
 
 def sections(request: HttpRequest) -> Iterable[Section]:
@@ -24,6 +33,15 @@ def sections(request: HttpRequest) -> Iterable[Section]:
                 Item(_("Commission Report"), "commissions:report", "bar-chart-line", here),
                 Item(_("Pending Commission"), "commissions:pending", "hourglass-split", here),
                 Item(_("Balance"), "commissions:balance", "wallet2", here),
+            ],
+        )
+        yield Section(
+            _("Promotion"),
+            [
+                Item(
+                    _("Links"), "orders:links", "link-45deg", here, prefix=f"/affiliate/{workspace.code}/link"
+                ),
+                Item("PID", "orders:pids", "broadcast", here, badge=_freezing),
             ],
         )
         yield Section(

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from affiliates.models import Affiliate
+from affiliates.pages import affiliate_page
 from commissions import reports
 from commissions.forms import ReportFilter
 from commissions.reports import Figures, OrderRow, Scope
-from commissions.views import affiliate_page
+from portal.exports import csv_response, text_cell
 from portal.money import Money
 from portal.paging import PAGE_SIZE
 
@@ -58,7 +58,7 @@ def report_csv(request: HttpRequest, affiliate: Affiliate) -> HttpResponse:
     header = [_("Day (Shanghai)"), _("Orders"), *_figure_names()]
     rows = reports.days(affiliate, scope)
     table = ([row.day.isoformat(), row.orders, *_amounts(row.figures)] for row in rows)
-    return _csv(f"report-{affiliate.code}-{scope.first}-{scope.last}.csv", header, table)
+    return csv_response(f"report-{affiliate.code}-{scope.first}-{scope.last}.csv", header, table)
 
 
 @affiliate_page
@@ -137,27 +137,6 @@ def _chart(rows: list[reports.Day], scope: Scope) -> dict[str, Any]:
 # --- files ----------------------------------------------------------------------------------------------------
 
 
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, value: str) -> str:
-        return value
-
-
-def _csv(name: str, header: list[str], rows: Iterator[list[Any]]) -> StreamingHttpResponse:
-    def content() -> Iterator[str]:
-        writer = csv.writer(_Echo())
-        # Spreadsheets take a file for UTF-8 only if it begins with this mark.
-        yield "\ufeff"
-        yield writer.writerow(header)
-        for row in rows:
-            yield writer.writerow(row)
-
-    response = StreamingHttpResponse(content(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
-
-
 def _figure_names() -> list[str]:
     names = [_("Locked"), _("Released"), _("Void"), _("Clawed back"), _("Net")]
     return [f"{name} (USD)" for name in names]
@@ -165,11 +144,6 @@ def _figure_names() -> list[str]:
 
 def _amounts(figures: Figures) -> list[str]:
     return [Money(cents, "USD").decimal() for cents in (*figures, figures.net)]
-
-
-def text_cell(text: str) -> str:
-    """`text` so that no spreadsheet takes it for a formula: strangers choose order numbers."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _day_csv(affiliate: Affiliate, scope: Scope) -> HttpResponse:
@@ -196,7 +170,7 @@ def _day_csv(affiliate: Affiliate, scope: Scope) -> HttpResponse:
         ]
         for row in _all_orders(affiliate, scope)
     )
-    return _csv(f"orders-{affiliate.code}-{scope.first}.csv", header, table)
+    return csv_response(f"orders-{affiliate.code}-{scope.first}.csv", header, table)
 
 
 def _all_orders(affiliate: Affiliate, scope: Scope) -> Iterator[OrderRow]:

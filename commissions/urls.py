@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from commissions import balance_views, merchant_views, report_views, views
+from commissions import balance_views, link_builder, merchant_views, report_views, views
 
 app_name = "commissions"
 
@@ -17,6 +17,9 @@ urlpatterns = [
     path(f"{AFFILIATE}report/csv/", report_views.report_csv, name="report_csv"),
     path(f"{AFFILIATE}report/<str:day>/", report_views.report_day, name="report_day"),
     path(f"{AFFILIATE}commissions/<uuid:public_id>/", views.commission, name="commission"),
+    path(f"{AFFILIATE}links/new/", link_builder.link_new, name="link_new"),
+    path(f"{AFFILIATE}links/check/", link_builder.link_check, name="link_check"),
+    path(f"{AFFILIATE}links/utm/", link_builder.link_utm, name="link_utm"),
     path(f"{AFFILIATE}pending/", views.pending, name="pending"),
     path(f"{AFFILIATE}balance/", balance_views.balance, name="balance"),
     path(f"{AFFILIATE}balance/<slug:account>/", balance_views.balance_lines, name="balance_lines"),

@@ -5,8 +5,6 @@ The report and the balance have modules of their own. Each view goes through the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +16,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
-from affiliates.doors import affiliate_for, membership_for, owns
+from affiliates.doors import membership_for, owns
 from affiliates.models import Affiliate, CommissionPreference, minimum_unit_at
+from affiliates.pages import affiliate_page
+from affiliates.pids import freezing_soon
 from affiliates.preferences import choose_minimum_unit
 from commissions import balances, reports
 from commissions.forms import MinimumUnitForm, PendingFilter
@@ -31,21 +31,6 @@ from commissions.standing import explanation, next_step, timeline, zeroed_by_def
 from portal.paging import PAGE_SIZE, read_mark
 
 LATEST = 6
-
-View = Callable[..., HttpResponse]
-
-
-def affiliate_page(view: View) -> View:
-    """A read-only page of the affiliate in the address: for its members; 404 for everybody else."""
-
-    @login_required
-    @require_safe
-    @never_cache
-    @wraps(view)
-    def page(request: HttpRequest, code: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        return view(request, affiliate_for(request, code), *args, **kwargs)
-
-    return page
 
 
 @affiliate_page
@@ -61,6 +46,7 @@ def affiliate_home(request: HttpRequest, affiliate: Affiliate) -> HttpResponse:
         "available": balances.balance(affiliate, balances.BY_SLUG["available"]),
         "undecided": not affiliate.preferences.exists(),
         "latest": list(latest.order_by("-created_at", "-pk")[:LATEST]),
+        "freezing": freezing_soon(affiliate, at=at),
         "now": at,
     }
     if affiliate.on_probation:

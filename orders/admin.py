@@ -19,7 +19,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from orders import secrets
+from orders import (
+    link_admin,  # noqa: F401 - registers the pages of links
+    secrets,
+)
 from orders.attribution import window_at
 from orders.models import (
     AttributionWindow,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,4 +29,22 @@ def record(
         reason=reason,
         data=data,
         request_id=request_id.get(),
+    )
+
+
+def record_many(
+    action: str, *, by: User | None, targets: Sequence[models.Model], at: datetime, reason: str = ""
+) -> None:
+    """Write one audit row for each of `targets`, in one statement."""
+    AuditEntry.objects.bulk_create(
+        AuditEntry(
+            action=action,
+            by=by,
+            target_type=target._meta.label_lower,
+            target_id=str(target.pk),
+            at=at,
+            reason=reason,
+            request_id=request_id.get(),
+        )
+        for target in targets
     )

@@ -33,6 +33,11 @@ def schedule(sender: Celery, **_: Any) -> None:
             "schedule": timedelta(seconds=sweep),
             "options": {"expires": max(sweep, 5)},
         },
+        "freeze idle PIDs": {
+            "task": "orders.sweep_pids",
+            "schedule": crontab(minute=17),
+            "options": {"expires": 3000},
+        },
         "erase papers whose time is over": {
             "task": "affiliates.erase_what_is_due",
             "schedule": crontab(hour=3, minute=40),

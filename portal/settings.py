@@ -254,11 +254,11 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="no-reply@localhost")
 
 # --- the shell: who sees which menu -----------------------------------------------------------------------
-# Dotted callables, lower apps first; `portal.navigation` says what they take and give.
+# Dotted callables in the order of the menus; `portal.navigation` says what they take and give.
 NAVIGATION = [
-    "affiliates.navigation.sections",
-    "orders.navigation.sections",
     "commissions.navigation.sections",
+    "orders.navigation.sections",
+    "affiliates.navigation.sections",
     "portal.navigation.items",
 ]
 WORKSPACES = ["affiliates.doors.workspaces", "orders.doors.workspaces"]

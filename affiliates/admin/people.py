@@ -12,12 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from affiliates import pid_admin  # noqa: F401 - registers the pages of PIDs
 from affiliates.models import (
     Affiliate,
     AffiliateMember,
     Channel,
     CommissionPreference,
     Pid,
+    RetentionReport,
     Suspension,
     code_part,
 )
@@ -153,7 +155,7 @@ def _reinstate(request: HttpRequest, affiliate: Affiliate, data: dict[str, Any])
 
 
 def _create_pid(request: HttpRequest, affiliate: Affiliate, data: dict[str, Any]) -> str:
-    pid = create_pid(data["channel"], placement=data["placement"])
+    pid = create_pid(data["channel"], placement=data["placement"], by=request.user, at=timezone.now())
     return gettext("The PID %(pid)s is made.") % {"pid": pid.value}
 
 
@@ -258,11 +260,8 @@ class ChannelAdmin(AuditedAdmin):
         return ("affiliate", "code") if obj else ()
 
 
-@admin.register(Pid)
-class PidAdmin(ReadOnlyAdmin):
-    list_display = ("value", "affiliate", "channel", "created_at", "frozen_at")
-    list_select_related = ("affiliate", "channel")
-    list_filter = (("frozen_at", admin.EmptyFieldListFilter),)
-    search_fields = ("value", "affiliate__code", "affiliate__name")
+@admin.register(RetentionReport)
+class RetentionReportAdmin(ReadOnlyAdmin):
+    list_display = ("started_at", "finished_at", "documents", "frames", "numbers", "strays", "failures")
     ordering = ("-pk",)
-    fields = ("value", "affiliate", "channel", "placement", "created_at", "frozen_at")
+    fields = (*list_display, "details")

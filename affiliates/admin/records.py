@@ -1,4 +1,4 @@
-"""What reviews leave behind, to look at: verified companies, and the reports of the retention job (ONB-9)."""
+"""What reviews leave behind, to look at: verified companies."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from affiliates import masking
-from affiliates.models import Company, RetentionReport
-from portal.admin import ReadOnlyAdmin
+from affiliates.models import Company
 from portal.admin_lists import ReadOnlyLongList
 
 
@@ -35,11 +34,3 @@ class CompanyAdmin(ReadOnlyLongList):
     @admin.display(description=_("ID number"))
     def masked_id_number(self, company: Company) -> str:
         return masking.mask_id_number(company.representative_id_number) or "—"
-
-
-@admin.register(RetentionReport)
-class RetentionReportAdmin(ReadOnlyAdmin):
-    """What the nightly job has erased."""
-
-    list_display = ("started_at", "finished_at", "documents", "frames", "numbers", "strays", "failures")
-    ordering = ("-pk",)

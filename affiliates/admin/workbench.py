@@ -32,6 +32,7 @@ ACCEPT, RESUBMIT, REJECT = Document.Verdict.ACCEPTED, Document.Verdict.RESUBMIT,
 LOG_ROWS = 100
 VERBS = {
     "open": _("opened"),
+    "save": _("saved"),
     "submit": _("submitted"),
     "claim": _("claimed"),
     "give_back": _("given back"),

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils.translation import gettext_lazy as _
 
 from affiliates.models.company import Company
@@ -175,6 +175,13 @@ class Channel(models.Model):
         return f"{self.get_platform_display()} · {self.handle}"
 
 
+class PidQuerySet(models.QuerySet["Pid"]):
+    def quiet(self, *, before: datetime) -> PidQuerySet:
+        """Those not frozen that have had no valid click since `before`, as the last sweep knew it (ATTR-4)."""
+        since = Greatest("active_since", Coalesce("last_valid_click_at", "active_since"))
+        return self.filter(frozen_at__isnull=True).alias(since=since).filter(since__lte=before)
+
+
 class Pid(models.Model):
     """A promotion id, `mm_<affiliate>_<channel>_<placement>`: the placement a click came from (ATTR-1)."""
 
@@ -185,8 +192,15 @@ class Pid(models.Model):
     )
     placement = models.CharField(_("placement"), max_length=20, validators=[code_part])
     value = models.CharField(_("PID"), max_length=80, unique=True, editable=False)
+    # Thirty days without a valid click are counted from here: its making, or its last reactivation (ATTR-4).
+    active_since = models.DateTimeField(_("counted from"), db_default=Now(), editable=False)
+    # As the last sweep knew it; the clicks themselves may be newer. Never written by a click.
+    last_valid_click_at = models.DateTimeField(_("last valid click"), null=True, blank=True, editable=False)
+    # Set while it is frozen; `PidFreeze` keeps what was.
     frozen_at = models.DateTimeField(_("frozen at"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+
+    objects = PidQuerySet.as_manager()
 
     class Meta:
         verbose_name = "PID"
@@ -194,9 +208,77 @@ class Pid(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["channel", "placement"], name="pid_placement_once_per_channel"),
         ]
+        indexes = [
+            # Serves the sweep: who has been quiet for longest among those that aren't frozen.
+            models.Index(
+                Greatest("active_since", Coalesce("last_valid_click_at", "active_since")),
+                name="pid_quiet_since",
+                condition=models.Q(frozen_at__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.value
+
+    @property
+    def quiet_since(self) -> datetime:
+        """When the thirty days began that end in its freezing, as the last sweep knew it."""
+        return max(self.active_since, self.last_valid_click_at or self.active_since)
+
+
+class PidFreeze(models.Model):
+    """A span of time in which a PID was frozen: its clicks of that time never attribute (ATTR-4)."""
+
+    pid = models.ForeignKey(Pid, models.PROTECT, verbose_name="PID", related_name="freezes")
+    frozen_at = models.DateTimeField(_("frozen at"))
+    reactivated_at = models.DateTimeField(_("reactivated at"), null=True, blank=True)
+    reactivated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("reactivated by"),
+        related_name="+",
+        null=True,
+        blank=True,
+    )
+
+    class Meta:
+        verbose_name = _("freeze of a PID")
+        verbose_name_plural = _("freezes of PIDs")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pid"],
+                condition=models.Q(reactivated_at__isnull=True),
+                name="pid_frozen_once_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(reactivated_at__isnull=True, reactivated_by__isnull=True)
+                | models.Q(reactivated_at__isnull=False, reactivated_by__isnull=False),
+                name="pid_reactivated_by_someone",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pid} · {self.frozen_at:%Y-%m-%d}"
+
+
+class FreezeWarning(models.Model):
+    """That a PID's affiliate was warned of its freezing, once for each quiet period (ATTR-4)."""
+
+    pid = models.ForeignKey(Pid, models.PROTECT, verbose_name="PID", related_name="warnings")
+    # The quiet period: from the last valid click, or from when the PID began to count.
+    quiet_since = models.DateTimeField(_("quiet since"))
+    freezes_at = models.DateTimeField(_("freezes at"))
+    warned_at = models.DateTimeField(_("warned at"))
+
+    class Meta:
+        verbose_name = _("freeze warning")
+        verbose_name_plural = _("freeze warnings")
+        constraints = [
+            models.UniqueConstraint(fields=["pid", "quiet_since"], name="freeze_warning_once_per_period"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pid} · {self.freezes_at:%Y-%m-%d}"
 
 
 class CommissionPreference(models.Model):

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from affiliates import images, papers
-from affiliates.models import Case, Document, DocumentPage, LivenessCheck
+from affiliates import cases, images, papers
+from affiliates.evidence_digest import digest
+from affiliates.models import Case, Company, CompanyDeclaration, Document, DocumentPage, LivenessCheck
 from affiliates.tests import pictures
+from affiliates.tests.case_factories import NOW, USCC, accept_all, make_case
 from affiliates.tests.factories import make_affiliate
 from affiliates.tests.paper_factories import close, make_draft, member_of, reviewer, senior
 from portal import private_files
@@ -206,27 +208,45 @@ def test_a_closed_case_takes_nothing(case):
     assert state_of(case) == before
 
 
-def test_after_a_change_request_what_is_accepted_stays_as_it_is(case):
-    refused, accepted = take(case, pictures.jpeg("a")), take(case, pictures.jpeg("b"), kind="id_back")
-    decided = {"decided_by": reviewer(), "decided_at": AT}
-    Document.objects.filter(pk=refused.pk).update(verdict="resubmit", reason_code="blurred", **decided)
-    Document.objects.filter(pk=accepted.pk).update(verdict="accepted", **decided)
-    Case.objects.filter(pk=case.pk).update(state=Case.State.CHANGES_REQUESTED)
+def test_after_a_change_request_only_what_was_reopened_is_taken(case):
+    Case.objects.filter(pk=case.pk).update(state=Case.State.CHANGES_REQUESTED, reopened=["representative"])
     case.refresh_from_db()
-    with pytest.raises(papers.NotNow):
-        take(case, pictures.jpeg("c"), kind="id_back")
-    assert take(case, pictures.jpeg("d")).version == 2
-    assert take(case, pictures.jpeg("e")).version == 3  # mended once more before it is sent
-    assert take(case, pictures.jpeg("f"), kind="tax_proof").version == 1
-
-
-@pytest.mark.parametrize("state", ["submitted", "in_review"])
-def test_while_the_reviewers_have_the_case_nothing_is_exchanged(case, state):
-    take(case, pictures.jpeg("a"))
-    Case.objects.filter(pk=case.pk).update(state=state, clock_started_at=AT, due_at=AT)
+    assert take(case, pictures.jpeg("a")).version == 1
     before = state_of(case)
     with pytest.raises(papers.NotNow):
-        # The caller's copy is old: what counts is read under the lock.
+        take(case, pictures.jpeg("b"), kind=Document.Kind.TAX_PROOF)
+    assert state_of(case) == before
+
+
+def test_a_paper_exchanged_between_the_two_approvals_voids_the_first():
+    case = make_case(Case.State.AWAITING_SECOND_REVIEW)
+    assert case.first_by
+    document = take(case, pictures.jpeg("other"), at=LATER)
+    case.refresh_from_db()
+    assert (case.state, case.first_by, case.first_digest, case.outcome) == ("in_review", None, "", "")
+    assert (document.version, document.verdict) == (2, "pending")
+    assert [event.verb for event in case.events.order_by("-pk")[:2]] == ["void_decision", "upload"]
+
+
+def test_the_same_file_again_between_the_two_approvals_voids_nothing():
+    case = make_case(Case.State.IN_REVIEW)
+    document = take(case, pictures.jpeg())
+    reviewing = case.claimed_by
+    accept_all(case, by=reviewing)
+    case = cases.approve(case, by=reviewing, at=NOW, digest=digest(case))
+    with pytest.raises(papers.SameFile):
+        take(case, pictures.jpeg(), at=LATER)
+    case.refresh_from_db()
+    assert (case.state, case.first_by) == ("awaiting_second_review", reviewing)
+    document.refresh_from_db()
+    assert document.verdict == "accepted"
+
+
+def test_a_caller_with_an_old_copy_of_the_case_is_refused_under_the_lock(case):
+    take(case, pictures.jpeg("a"))
+    Case.objects.filter(pk=case.pk).update(state=Case.State.WITHDRAWN, closed_at=AT)
+    before = state_of(case)
+    with pytest.raises(papers.NotNow):
         take(case, pictures.jpeg("b"))
     assert state_of(case) == before
 
@@ -324,7 +344,12 @@ def people(case) -> dict:
     member_of(case.affiliate, helper, role=MemberRole.MEMBER)
     insider = senior("Ivan")
     member_of(case.affiliate, insider, role=MemberRole.MEMBER)
+    CompanyDeclaration.objects.create(case=case, entity="company", name="Alice", uscc=USCC)
+    company = Company.objects.create(uscc=USCC, name="Alice", entity="company", verified_at=AT)
+    partner = senior("Petra")
+    member_of(make_affiliate("sister", company=company), partner)
     return {
+        "same company": partner,
         "owner": case.opened_by,
         "reviewer": reviewer(),
         "senior": senior(),

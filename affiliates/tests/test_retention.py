@@ -7,16 +7,18 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from affiliates import papers, retention
 from affiliates.models import Case, Document, LivenessCheck, RepresentativeDeclaration, RetentionReport
+from affiliates.steps import checklist
 from affiliates.tasks import erase_what_is_due
 from affiliates.tests import pictures
 from affiliates.tests.paper_factories import BANK_ACCOUNT, ID_NUMBER, close, make_draft
 from portal import private_files
 from portal.celery import app
 from portal.models import AuditEntry
+from portal.tests.factories import make_superuser, signed_in
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -90,7 +92,13 @@ def test_papers_of_an_abandoned_draft_go_180_days_after_its_last_change(case):
     assert len(retention.due(due_at).documents["abandoned"]) == 2
     retention.erase(due_at)
     document.refresh_from_db()
-    # Its step asks for the paper again, and a new one may come.
+    # Its steps ask for everything again, and a new paper may come.
+    with translation.override("en"):
+        again = {
+            step.key: [str(text) for text in step.missing] for step in checklist(Case.objects.get(pk=case.pk))
+        }
+    assert again["settlement"][0] == "Fill in the form."
+    assert len(again["representative"]) == 3
     assert (document.verdict, document.erased_at) == ("superseded", due_at)
     assert take(case, "two", at=due_at + DAY).version == 3
     assert not retention.due(due_at + 2 * DAY).count
@@ -320,3 +328,15 @@ def test_the_worker_does_it_every_night(case, monkeypatch, caplog):
     with caplog.at_level("INFO"):
         assert erase_what_is_due() == 1
     assert held() == set()
+
+
+def test_reports_are_read_in_the_admin_and_never_changed_there(case):
+    take(case)
+    close(case, "rejected", at=AT)
+    report = retention.erase(AT + 90 * DAY)
+    boss = signed_in(make_superuser())
+    address = "/admin/affiliates/retentionreport/"
+    assert f"{address}{report.pk}/change/" in boss.get(address).content.decode()
+    assert boss.get(f"{address}{report.pk}/change/").status_code == 200
+    assert boss.post(f"{address}{report.pk}/delete/").status_code == 403
+    assert RetentionReport.objects.count() == 1

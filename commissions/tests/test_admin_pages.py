@@ -18,7 +18,7 @@ from commissions import holds
 from commissions.models import Commission, RateRule, TermsVersion
 from commissions.release import sweep
 from commissions.tests.factories import Shop
-from orders.models import MerchantDomain, Order
+from orders.models import Link, LinkUpload, MerchantDomain, Order
 from orders.tests.factories import NOON, make_click
 from orders.windows import choose_window
 from portal.tests.factories import make_staff, make_superuser, make_user, signed_in
@@ -64,7 +64,17 @@ def play(root) -> Shop:
     MerchantDomain.objects.create(merchant=shop.merchant, host=f"shop{number}.example.com")
     draft = TermsVersion.objects.create(merchant=shop.merchant, default_rate_bps=500)
     RateRule.objects.create(terms=draft, position=1, rate_bps=700, country="RU")
-    make_click(shop.merchant, shop.pid, invalid_reason="bot")
+    link = Link.objects.create(
+        affiliate=shop.affiliate, pid=shop.pid, merchant=shop.merchant, target="https://shop.example.com/"
+    )
+    make_click(shop.merchant, shop.pid, invalid_reason="bot", link=link)
+    LinkUpload.objects.create(
+        affiliate=shop.affiliate,
+        file_name="links.csv",
+        rows=[{"line": 2, "status": "made", "link": link.code, "cells": {}}],
+        uploaded_by=root,
+        uploaded_at=NOON,
+    )
     return shop
 
 

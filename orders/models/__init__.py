@@ -11,11 +11,13 @@ from orders.models.merchant import (
 )
 from orders.models.order import Order, OrderEvent, RejectedEvent
 from orders.models.tracking import Click, Link, new_click_id, new_link_code
+from orders.models.upload import LinkUpload
 
 __all__ = [
     "AttributionWindow",
     "Click",
     "Link",
+    "LinkUpload",
     "Merchant",
     "MerchantDomain",
     "MerchantMember",

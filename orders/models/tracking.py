@@ -50,10 +50,19 @@ class Link(models.Model):
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     # Hidden from lists; it goes on redirecting, since it may be printed somewhere.
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
+    # What the link says, hashed, so that a repeat of the request makes no second one.
+    fingerprint = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001 - null is no repeat
 
     class Meta:
         verbose_name = _("link")
         verbose_name_plural = _("links")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["affiliate", "fingerprint"],
+                condition=models.Q(archived_at__isnull=True),
+                name="link_said_once",
+            ),
+        ]
         indexes = [
             # Serves an affiliate's list of links, the newest first.
             models.Index(fields=["affiliate", "-id"], name="link_of_affiliate"),
@@ -80,11 +89,19 @@ class Click(models.Model):
         MERCHANT_INACTIVE = "merchant_inactive", _("merchant inactive")
         RATE_LIMITED = "rate_limited", _("repeated beyond the limit")
         DATACENTRE = "datacentre", _("datacentre pattern")
+        # The page that leads out of an in-app browser was shown; the buyer has not reached the shop (ATTR-5).
+        IN_APP = "in_app", _("opened inside an app")
 
     click_id = models.CharField(_("click id"), max_length=64, unique=True, default=new_click_id)
     # Null for clicks from before links were kept.
     link = models.ForeignKey(
-        Link, models.PROTECT, verbose_name=_("link"), related_name="clicks", null=True, blank=True
+        Link,
+        models.PROTECT,
+        verbose_name=_("link"),
+        related_name="clicks",
+        null=True,
+        blank=True,
+        db_index=False,  # click_link_recent begins with it
     )
     pid = models.ForeignKey(Pid, models.PROTECT, verbose_name="PID", related_name="clicks")
     affiliate = models.ForeignKey(
@@ -101,8 +118,12 @@ class Click(models.Model):
         verbose_name = _("click")
         verbose_name_plural = _("clicks")
         indexes = [
-            # Serves the admin's click list and, later, a PID's health (ATTR-4).
+            # Serves the admin's click list and a PID's health (ATTR-4).
             models.Index(fields=["pid", "-clicked_at"], name="click_pid_recent"),
+            # Serves a link's clicks by day and a list's counts, from the index alone.
+            models.Index(
+                fields=["link", "-clicked_at"], include=["invalid_reason"], name="click_link_recent"
+            ),
         ]
 
     def __str__(self) -> str:

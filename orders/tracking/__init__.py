@@ -1,0 +1,1 @@
+"""Tracking links as they are followed."""
