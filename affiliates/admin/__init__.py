@@ -1,7 +1,5 @@
-"""The admin of affiliates: the people and their channels, the review of their cases, the working-time calendar."""
+"""Affiliates in the admin: people and channels, the review of their cases, working days, what is kept and erased."""
 
-from affiliates.admin.calendar import CalendarDayAdmin
-from affiliates.admin.people import AffiliateAdmin
-from affiliates.admin.review import CaseAdmin
+from affiliates.admin import calendar, cases, people, records
 
-__all__ = ["AffiliateAdmin", "CalendarDayAdmin", "CaseAdmin"]
+__all__ = ["calendar", "cases", "people", "records"]

@@ -25,11 +25,14 @@ from portal.tests.factories import make_staff, make_superuser, make_user, signed
 
 pytestmark = pytest.mark.django_db
 OURS = ("affiliates", "orders", "commissions")
+# Cases and what reviews leave behind have pages, and tests, of their own (affiliates/tests).
+REVIEWED = ("Case", "CalendarDay", "Company", "RetentionReport")
 MODELS = sorted(
     (
         model
         for model in admin.site._registry
-        if model._meta.app_label in OURS or model.__name__ == "AuditEntry"
+        if (model._meta.app_label in OURS or model.__name__ == "AuditEntry")
+        and model.__name__ not in REVIEWED
     ),
     key=lambda model: model._meta.label,
 )
