@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from affiliates.models import Affiliate, Pid
 from affiliates.pids import require_active
 from orders.models import Link, Merchant, MerchantDomain
+from orders.tracking.addresses import allowed_hosts
 from orders.tracking.targets import check_target
 from portal import audit
 from portal.errors import DomainError
@@ -160,7 +161,7 @@ def check_merchant(url: str) -> Merchant:
 
 def _merchant(url: str, merchants: dict[str, Merchant]) -> Merchant:
     host = host_of(url)
-    check_target(url, {host} if host in merchants else ())
+    check_target(url, allowed_hosts({host} if host in merchants else ()))
     merchant = merchants[host]
     if merchant.status != Merchant.Status.ACTIVE:
         raise MerchantInactive(_("This merchant isn't taking part at the moment."), field="target")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from orders import link_views, pid_views, upload_views
+from orders.tracking import views as tracking_views
 
 app_name = "orders"
 
@@ -13,6 +14,8 @@ LINK = f"{AFFILIATE}link/<slug:link_code>/"
 UPLOAD = f"{AFFILIATE}links/upload/"
 
 urlpatterns = [
+    path("go/<slug:code>", tracking_views.follow, name="go"),
+    path("s/<slug:code>", tracking_views.follow, name="short"),
     path(f"{AFFILIATE}links/", link_views.link_list, name="links"),
     path(UPLOAD, upload_views.upload, name="links_upload"),
     path(f"{UPLOAD}template.csv", upload_views.upload_template, name="links_template"),

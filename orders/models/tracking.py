@@ -89,6 +89,8 @@ class Click(models.Model):
         MERCHANT_INACTIVE = "merchant_inactive", _("merchant inactive")
         RATE_LIMITED = "rate_limited", _("repeated beyond the limit")
         DATACENTRE = "datacentre", _("datacentre pattern")
+        # The page that leads out of an in-app browser was shown; the buyer has not reached the shop (ATTR-5).
+        IN_APP = "in_app", _("opened inside an app")
 
     click_id = models.CharField(_("click id"), max_length=64, unique=True, default=new_click_id)
     # Null for clicks from before links were kept.

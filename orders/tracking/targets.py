@@ -28,7 +28,7 @@ class HostNotVerified(DomainError):
 
 
 def check_target(url: str, hosts: Collection[str]) -> None:
-    """Refuse `url` unless it is a plain web address on one of `hosts` (lower case, in ASCII).
+    """Refuse `url` unless it is a plain web address on one of `hosts`: lower case, ASCII; `host:port` allows a port.
 
     Raises: BadTarget, HostNotVerified.
     Source: SPEC ATTR-2.
@@ -40,9 +40,10 @@ def check_target(url: str, hosts: Collection[str]) -> None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise BadTarget(_("This is no web address that a link can lead to."), field="target") from None
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc or port is not None:
+    strange_port = port is not None and f"{host}:{port}" not in hosts
+    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc or strange_port:
         raise BadTarget(_("Give the full address of a page, beginning with https://."), field="target")
-    if not host.isascii() or host not in hosts:
+    if not host.isascii() or (host not in hosts and f"{host}:{port}" not in hosts):
         raise HostNotVerified(
             _("The host of this page isn't a verified domain of a merchant on this network."), field="target"
         )
