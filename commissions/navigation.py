@@ -42,6 +42,7 @@ def sections(request: HttpRequest) -> Iterable[Section]:
                     _("Links"), "orders:links", "link-45deg", here, prefix=f"/affiliate/{workspace.code}/link"
                 ),
                 Item("PID", "orders:pids", "broadcast", here, badge=_freezing),
+                Item(_("Diagnostic Center"), "commissions:diagnosis", "heart-pulse", here),
             ],
         )
         yield Section(
@@ -54,6 +55,7 @@ def sections(request: HttpRequest) -> Iterable[Section]:
             [
                 Item(_("Home"), "commissions:merchant_home", "house-door", here, exact=True),
                 Item(_("Orders and commissions"), "commissions:merchant_commissions", "receipt", here),
+                Item(_("Diagnostic Center"), "commissions:merchant_diagnosis", "heart-pulse", here),
                 Item(_("Terms"), "commissions:merchant_terms", "percent", here),
             ],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from commissions import balance_views, link_builder, merchant_views, report_views, views
+from commissions import balance_views, diagnosis_views, link_builder, merchant_views, report_views, views
 
 app_name = "commissions"
 
@@ -20,6 +20,7 @@ urlpatterns = [
     path(f"{AFFILIATE}links/new/", link_builder.link_new, name="link_new"),
     path(f"{AFFILIATE}links/check/", link_builder.link_check, name="link_check"),
     path(f"{AFFILIATE}links/utm/", link_builder.link_utm, name="link_utm"),
+    path(f"{AFFILIATE}diagnosis/", diagnosis_views.affiliate_diagnosis, name="diagnosis"),
     path(f"{AFFILIATE}pending/", views.pending, name="pending"),
     path(f"{AFFILIATE}balance/", balance_views.balance, name="balance"),
     path(f"{AFFILIATE}balance/<slug:account>/", balance_views.balance_lines, name="balance_lines"),
@@ -31,5 +32,6 @@ urlpatterns = [
         merchant_views.merchant_commission,
         name="merchant_commission",
     ),
+    path(f"{MERCHANT}diagnosis/", diagnosis_views.merchant_diagnosis, name="merchant_diagnosis"),
     path(f"{MERCHANT}terms/", merchant_views.merchant_terms, name="merchant_terms"),
 ]

@@ -255,6 +255,8 @@ def _read_pricing(raw: dict[str, Any], *, at: datetime) -> dict[str, Any]:
         # A pseudonym is enough to recognise a self-purchase; the reference itself is not kept.
         "buyer": hashlib.sha256(buyer_ref.encode()).hexdigest() if buyer_ref else "",
         "click_ids": click_ids,
+        # An empty list says that the cookie was empty; no list, that the shop doesn't look (DIAG-3).
+        "tracked": attribution.get("click_ids") is not None,
         "amounts": {
             "paid": paid,
             "platform_fee": _amount(amounts, "platform_fee", "amounts.platform_fee"),

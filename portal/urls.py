@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from commissions.api import OrderEventsView
+from commissions.diagnosis_api import OrderDiagnosisView
 from orders.link_api import LinksView, PidsView
 from portal import health, private_views, views
 
@@ -23,6 +24,7 @@ urlpatterns = [
     path("", include("orders.urls")),
     path("", include("commissions.urls")),
     path("api/v1/order-events", OrderEventsView.as_view(), name="order_events"),
+    path("api/v1/orders/<path:order_id>/diagnosis", OrderDiagnosisView.as_view(), name="api_order_diagnosis"),
     path("api/v1/links", LinksView.as_view(), name="api_links"),
     path("api/v1/pids", PidsView.as_view(), name="api_pids"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
