@@ -259,7 +259,7 @@ def _diagnose(orders: list[Order], *, viewer: Viewer, at: datetime) -> list[Diag
 def _of_one(order: Order, read: _Read, *, viewer: Viewer, at: datetime) -> Diagnosis | None:
     heard = read.heard[order.pk]
     came = {read.clicks[i].pk: read.clicks[i] for i in heard.click_ids if i in read.clicks}
-    if order.click_id in read.by_pk:
+    if order.click_id is not None and order.click_id in read.by_pk:
         came.setdefault(order.click_id, read.by_pk[order.click_id])
     for one in read.commissions[order.pk]:
         came.setdefault(one.click_id, read.by_pk[one.click_id])

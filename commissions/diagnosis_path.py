@@ -218,6 +218,7 @@ CLICK_CODES = {
     "pid_unknown": "pid_unknown",
     "affiliate_suspended": "affiliate_suspended",
     "merchant_inactive": "merchant_inactive",
+    "in_app": "in_app_blocked",
 }
 PID_CODES = frozenset({"pid_missing", "pid_unknown", "pid_frozen"})
 RATE_CODES = frozenset({"no_rate", "zero_base"})
@@ -302,15 +303,15 @@ def _click(evidence: Evidence) -> Step:
     if click is not None:
         code = click_code(click.invalid_reason)
         facts = {"click_id": click.click_id, "invalid_reason": click.invalid_reason}
-        if code and code not in PID_CODES:
+        if code and code not in PID_CODES and code != "in_app_blocked":
             return Step(Hop.CLICK, StepState.BROKEN, "click_recorded", click.clicked_at, code, facts=facts)
         return Step(Hop.CLICK, StepState.PASSED, "click_recorded", click.clicked_at, facts=facts)
     if order is None:
         return Step(Hop.CLICK, StepState.WAITING, "no_click_yet")
     if order.unknown_ids:
-        facts = {"click_ids": order.unknown_ids}
+        named = {"click_ids": order.unknown_ids}
         return Step(
-            Hop.CLICK, StepState.BROKEN, "ids_unknown", order.first_seen_at, "click_not_found", facts=facts
+            Hop.CLICK, StepState.BROKEN, "ids_unknown", order.first_seen_at, "click_not_found", facts=named
         )
     return Step(Hop.CLICK, StepState.NOT_NEEDED, "no_trace")
 
@@ -319,11 +320,11 @@ def _in_app(evidence: Evidence) -> Step:
     click = evidence.click
     if click is None:
         return Step(Hop.IN_APP, StepState.NOT_NEEDED, "no_trace" if evidence.order else "not_yet")
-    if not click.in_app:
-        return Step(Hop.IN_APP, StepState.NOT_NEEDED, "ordinary_browser")
     facts = {"app": click.in_app}
-    if click.continued_at or click.carried or click.called:
-        return Step(Hop.IN_APP, StepState.PASSED, "left_the_app", click.continued_at, facts=facts)
+    if click_code(click.invalid_reason) != "in_app_blocked":
+        if click.in_app or click.continued_at:
+            return Step(Hop.IN_APP, StepState.PASSED, "left_the_app", click.continued_at, facts=facts)
+        return Step(Hop.IN_APP, StepState.NOT_NEEDED, "ordinary_browser")
     return Step(
         Hop.IN_APP, StepState.BROKEN, "stayed_in_app", click.clicked_at, "in_app_blocked", facts=facts
     )

@@ -21,6 +21,7 @@ urlpatterns = [
     path(f"{AFFILIATE}links/check/", link_builder.link_check, name="link_check"),
     path(f"{AFFILIATE}links/utm/", link_builder.link_utm, name="link_utm"),
     path(f"{AFFILIATE}diagnosis/", diagnosis_views.affiliate_diagnosis, name="diagnosis"),
+    path(f"{AFFILIATE}diagnosis/breakpoints/", diagnosis_views.affiliate_breakpoints, name="breakpoints"),
     path(f"{AFFILIATE}pending/", views.pending, name="pending"),
     path(f"{AFFILIATE}balance/", balance_views.balance, name="balance"),
     path(f"{AFFILIATE}balance/<slug:account>/", balance_views.balance_lines, name="balance_lines"),
@@ -33,5 +34,10 @@ urlpatterns = [
         name="merchant_commission",
     ),
     path(f"{MERCHANT}diagnosis/", diagnosis_views.merchant_diagnosis, name="merchant_diagnosis"),
+    path(
+        f"{MERCHANT}diagnosis/breakpoints/",
+        diagnosis_views.merchant_breakpoints,
+        name="merchant_breakpoints",
+    ),
     path(f"{MERCHANT}terms/", merchant_views.merchant_terms, name="merchant_terms"),
 ]

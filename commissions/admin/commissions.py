@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from commissions.admin.diagnosis import DiagnosisMixin, path_of
 from commissions.admin.holds import amounts, stage_badge
 from commissions.board import coming_releases, release_times
 from commissions.holds import BY_PEOPLE, ENDED, hold
@@ -220,7 +221,7 @@ def _took(commission: Commission) -> dict[str, Any] | None:
 
 
 @admin.register(Order)
-class OrderWithMoneyAdmin(OrderAdmin):
+class OrderWithMoneyAdmin(DiagnosisMixin, OrderAdmin):
     """The order's page, with what it earned and every posting made for it."""
 
     def page_context(self, request: HttpRequest, order: Order) -> dict[str, Any]:
@@ -232,6 +233,7 @@ class OrderWithMoneyAdmin(OrderAdmin):
         ).order_by("pk")
         return {
             **super().page_context(request, order),
+            "path": path_of(order),
             "commissions": list(order.commissions.select_related("affiliate").order_by("pk")),
             "journals": list(
                 order.journals.select_related("by")
