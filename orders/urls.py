@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from orders import link_views, pid_views, upload_views
+from orders import link_views, pid_views, seller_views, upload_views
 from orders.tracking import views as tracking_views
 
 app_name = "orders"
 
 AFFILIATE = "affiliate/<slug:code>/"
+MERCHANT = "merchant/<slug:code>/"
 LINK = f"{AFFILIATE}link/<slug:link_code>/"
 UPLOAD = f"{AFFILIATE}links/upload/"
 
 urlpatterns = [
+    path(f"{MERCHANT}promote/", seller_views.promote, name="promote"),
     path("go/<slug:code>", tracking_views.follow, name="go"),
     path("s/<slug:code>", tracking_views.follow, name="short"),
     path(f"{AFFILIATE}links/", link_views.link_list, name="links"),

@@ -8,6 +8,7 @@ from orders.models.merchant import (
     MerchantQuerySet,
     OrderSource,
     OrderSourceSecret,
+    SellerAffiliate,
 )
 from orders.models.order import Order, OrderEvent, RejectedEvent
 from orders.models.tracking import Click, Link, new_click_id, new_link_code
@@ -27,6 +28,7 @@ __all__ = [
     "OrderSource",
     "OrderSourceSecret",
     "RejectedEvent",
+    "SellerAffiliate",
     "new_click_id",
     "new_link_code",
 ]

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from affiliates.models import Company
+from affiliates.models import Affiliate, Company
 from portal.encryption import EncryptedTextField
 from portal.models import MemberRole
 
@@ -99,6 +99,28 @@ class MerchantMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.merchant}"
+
+
+class SellerAffiliate(models.Model):
+    """That a seller of the marketplace promotes too: the affiliate of the same company (ONB-6)."""
+
+    merchant = models.OneToOneField(
+        Merchant, models.PROTECT, verbose_name=_("merchant"), related_name="seller_affiliate"
+    )
+    affiliate = models.OneToOneField(
+        Affiliate, models.PROTECT, verbose_name=_("affiliate"), related_name="seller_affiliate"
+    )
+    enabled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("enabled by"), related_name="+"
+    )
+    enabled_at = models.DateTimeField(_("enabled at"))
+
+    class Meta:
+        verbose_name = _("seller with affiliate permission")
+        verbose_name_plural = _("sellers with affiliate permission")
+
+    def __str__(self) -> str:
+        return f"{self.merchant} · {self.affiliate}"
 
 
 class MerchantDomain(models.Model):

@@ -89,6 +89,8 @@ class Click(models.Model):
         MERCHANT_INACTIVE = "merchant_inactive", _("merchant inactive")
         RATE_LIMITED = "rate_limited", _("repeated beyond the limit")
         DATACENTRE = "datacentre", _("datacentre pattern")
+        # The affiliate is a seller whose store is rated below L3 (ONB-6).
+        SELLER_RATING = "seller_rating", _("seller's store rating below L3")
         # The page that leads out of an in-app browser was shown; the buyer has not reached the shop (ATTR-5).
         IN_APP = "in_app", _("opened inside an app")
 

@@ -8,6 +8,7 @@ import io
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from django.utils.translation import override
 
 from affiliates.models import Affiliate
 from affiliates.pids import NotApproved
@@ -88,9 +89,10 @@ def test_files_as_spreadsheets_save_them_are_read(content):
     ],
 )
 def test_files_whose_rows_can_not_be_told_apart_are_refused(content, words):
-    with pytest.raises(BadFile) as refusal:
+    with pytest.raises(BadFile) as refusal, override("en"):
         read_rows(content)
-    assert words in str(refusal.value.message)
+    with override("en"):
+        assert words in str(refusal.value.message)
     assert refusal.value.field == "file"
 
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef
 
 from affiliates.models import Suspension
-from orders.models import Click, Link, Merchant, new_click_id
+from orders.models import Click, Link, Merchant, SellerAffiliate, new_click_id
+from orders.sellers import SUSPENDED_RATINGS
 from orders.tracking.addresses import allowed_hosts, landing_url
 from orders.tracking.targets import check_target
 from portal.errors import DomainError
@@ -59,9 +60,12 @@ repeats = Repeats()
 def find(code: str) -> Link | None:
     """The link with its PID, its merchant and whether its affiliate is suspended; archived ones go on leading."""
     suspended = Suspension.objects.filter(affiliate_id=OuterRef("affiliate_id"), reinstated_at__isnull=True)
+    rated_low = SellerAffiliate.objects.filter(
+        affiliate_id=OuterRef("affiliate_id"), merchant__store_rating__in=SUSPENDED_RATINGS
+    )
     return (
         Link.objects.select_related("pid", "merchant")
-        .annotate(is_suspended=Exists(suspended))
+        .annotate(is_suspended=Exists(suspended), is_rated_low=Exists(rated_low))
         .filter(code=code)
         .first()
     )
@@ -106,6 +110,8 @@ def _reason(link: Link, visit: Visit) -> str:
         return reasons.PID_FROZEN
     if link.is_suspended:  # type: ignore[attr-defined]  # annotated by `find`
         return reasons.AFFILIATE_SUSPENDED
+    if link.is_rated_low:  # type: ignore[attr-defined]
+        return reasons.SELLER_RATING
     if link.merchant.status != Merchant.Status.ACTIVE:
         return reasons.MERCHANT_INACTIVE
     if visit.in_app:
