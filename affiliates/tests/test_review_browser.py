@@ -172,7 +172,7 @@ def test_two_reviewers_and_a_paper_that_is_mended(open_page, live_server, case):
     expect(page.locator("#paper-business_licence")).to_contain_text("the stamp is missing")
     rita.looks("7-versions")
     page.keyboard.press("v")
-    page.locator("#judge-tax_proof textarea").focus()
+    page.locator("#judge-tax_proof summary").first.focus()
     expect(page.locator("#paper-tax_proof")).to_be_visible()
     page.locator("#paper-tax_proof .wb-frame").first.focus()
     page.keyboard.press("1")
