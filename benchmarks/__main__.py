@@ -12,7 +12,7 @@ import django
 
 django.setup()
 
-from benchmarks import books, order_events, release_sweep, world
+from benchmarks import books, order_events, release_sweep, review_queue, world
 from benchmarks.figures import Figure
 
 
@@ -24,6 +24,7 @@ def main() -> int:
             ("order events", lambda: order_events.run(address)),
             ("release sweep", release_sweep.run),
             ("books", books.run),
+            ("review queue", review_queue.run),
         ):
             print(f"measuring {name} …", flush=True)
             figures += measure()

@@ -26,6 +26,16 @@ from portal.admin import ReadOnlyAdmin
 from portal.errors import DomainError
 
 FIRST_YEAR, LAST_YEAR = 2024, 2099
+# As the libraries call them.
+OCCASIONS = {
+    "New Year's Day": _("New Year's Day"),
+    "Spring Festival": _("Spring Festival"),
+    "Tomb-sweeping Day": _("Tomb-sweeping Day"),
+    "Labour Day": _("Labour Day"),
+    "Dragon Boat Festival": _("Dragon Boat Festival"),
+    "Mid-autumn Festival": _("Mid-autumn Festival"),
+    "National Day": _("National Day"),
+}
 
 
 class DayConverter:
@@ -47,9 +57,9 @@ class DayForm(forms.Form):
     """Whether a day is worked, and why it differs from its weekday."""
 
     is_working = forms.TypedChoiceField(
-        label=_("This day is"),
+        label=_("This day is a"),
         coerce=lambda value: value == "yes",
-        choices=[("yes", _("worked")), ("no", _("free"))],
+        choices=[("yes", _("working day")), ("no", _("day off"))],
         widget=forms.RadioSelect,
     )
     name = forms.CharField(
@@ -141,6 +151,7 @@ class CalendarDayAdmin(ReadOnlyAdmin):
             "title": f"{day:%Y-%m-%d}",
             "day": day,
             "known": known,
+            "occasion": occasion(known),
             "worked": worked,
             "weekday": WEEKDAYS[day.weekday()],
             "form": form if self.may_correct(request) else None,
@@ -157,6 +168,11 @@ class CalendarDayAdmin(ReadOnlyAdmin):
                 moved,
             )
             messages.info(request, text % {"count": moved})
+
+
+def occasion(day: CalendarDay | None) -> str:
+    """What a day is called, in the reader's language where the libraries named it."""
+    return str(OCCASIONS.get(day.name, day.name)) if day else ""
 
 
 def _list_url() -> str:
@@ -188,6 +204,7 @@ def _cell(day: date, known: CalendarDay | None, month: date, today: date) -> dic
     return {
         "day": day,
         "known": known,
+        "occasion": occasion(known),
         "worked": known.is_working if known else day.weekday() < 5,
         "is_other_month": day.month != month.month,
         "is_today": day == today,

@@ -276,7 +276,11 @@
     c: compare,
     v: showVersions,
     a: function () { var judge = judgeOfCurrent(); var button = judge && judge.querySelector("[data-accept]"); if (button) { button.click(); } },
-    x: function () { var judge = judgeOfCurrent(); focusOn(judge && judge.querySelector("select")); },
+    x: function () {
+      var judge = judgeOfCurrent(), folded = judge && judge.querySelector(".wb-change");
+      if (folded) { folded.open = true; }
+      focusOn(judge && judge.querySelector("select"));
+    },
     n: function () { choose(0); focusOn(document.getElementById("id_note_text")); },
     d: function () { focusOn(root.querySelector("#wb-decision a")); },
     "?": openHelp
