@@ -65,6 +65,14 @@ def no_simulators(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
+def staff_have_a_second_factor(**_: Any) -> list[CheckMessage]:
+    if settings.DEMO or settings.STAFF_MFA_REQUIRED:
+        return []
+    hint = "STAFF_MFA_REQUIRED=true"
+    return [Error("Staff reach identity papers without a second factor.", hint=hint, id="portal.E009")]
+
+
+@register(Tags.security, deploy=True)
 def no_demo_logins(**_: Any) -> list[CheckMessage]:
     """Users of the demo's domain, whose password is in the source."""
     if settings.DEMO or settings.DATABASE_IS_EMBEDDED:

@@ -25,6 +25,8 @@ ENVIRONMENT = {
     "SECRETS_KEYS": "dGhlLWtleS1vZi10aGUtdGVzdHMtMDEyMzQ1Njc4OTA=",
     # Real brokers are tried by the tests of the worker, which start one.
     "CELERY_BROKER_URL": "memory://",
+    # Turned on by the tests that are about it.
+    "STAFF_MFA_REQUIRED": "false",
     "LOG_FORMAT": "console",
     "LOG_LEVEL": "INFO",
 }

@@ -92,6 +92,7 @@ def test_the_documented_production_environment_passes_the_deploy_check():
         ({"SECRETS_KEYS": "not-a-key"}, "portal.E003"),
         ({"DATABASE_URL": ""}, "portal.E004"),
         ({"SIMULATORS": "orders"}, "portal.E005"),
+        ({"STAFF_MFA_REQUIRED": "false"}, "portal.E009"),
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "portal.E006"),
         ({"CELERY_BROKER_URL": "pgmq://elsewhere/queue"}, "portal.E008"),
         ({"DEMO": "true"}, "portal.W001"),
