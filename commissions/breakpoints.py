@@ -137,28 +137,28 @@ _BY_DAY, _BY_PLACE, _IN_ALL = 0b0110, 0b1000, 0b1111
 
 
 class Places(NamedTuple):
-    """What a viewer's summary can be narrowed to; an empty list offers nothing."""
+    """What a viewer's summary can be narrowed to; no merchants for a merchant."""
 
-    merchants: list[tuple[int, str]]
+    merchants: list[tuple[int, str]] | None
     pids: list[tuple[int, str]]
 
 
 def places(viewer: Viewer) -> Places:
     """The merchants and PIDs that a viewer may choose from: an affiliate's own PIDs, a merchant's promoters'."""
-    merchants = Merchant.objects.order_by("name")
+    merchants = None if viewer.merchant_id is not None else Merchant.objects.order_by("name")
     pids = Pid.objects.order_by("value")
-    if viewer.affiliate_id is not None:
+    if merchants is not None and viewer.affiliate_id is not None:
         brought = Link.objects.filter(affiliate_id=viewer.affiliate_id).values("merchant")
         earned = Commission.objects.filter(affiliate_id=viewer.affiliate_id).values("merchant")
         merchants = merchants.filter(Q(pk__in=brought) | Q(pk__in=earned))
         pids = pids.filter(affiliate_id=viewer.affiliate_id)
     elif viewer.merchant_id is not None:
-        merchants = merchants.none()
         pids = pids.filter(
             pk__in=Commission.objects.filter(merchant_id=viewer.merchant_id).values("click__pid")
         )
     return Places(
-        list(merchants.values_list("pk", "name")), list(pids.values_list("pk", "value")[:MOST_CHOICES])
+        None if merchants is None else list(merchants.values_list("pk", "name")),
+        list(pids.values_list("pk", "value")[:MOST_CHOICES]),
     )
 
 

@@ -93,10 +93,11 @@ class BreakpointFilter(forms.Form):
         super().__init__({**defaults, **given}, initial=defaults)
         every = ("", _("All"))
         self.fields["cause"].choices = [every, *((cause.code, cause.label) for cause in CAUSES.values())]
-        for name, choices in (("merchant", places.merchants), ("pid", places.pids)):
-            self.fields[name].choices = [every, *choices]
-            if not choices:
-                del self.fields[name]
+        self.fields["pid"].choices = [every, *places.pids]
+        if places.merchants is None:
+            del self.fields["merchant"]
+        else:
+            self.fields["merchant"].choices = [every, *places.merchants]
         _say_errors(self)
 
     def clean(self) -> dict[str, Any]:
