@@ -294,6 +294,7 @@ def _judge_all(
             booked=NOTHING_BOOKED,
             released_at=None,
         )
+        moved = commission.click_pk != click.pk
         commission.click_pk = click.pk
         if commission.pk in reasons:
             commission.holds = frozenset(reasons[commission.pk])
@@ -308,7 +309,9 @@ def _judge_all(
             delays=waits,
             at=at,
         )
-        steps.append(_step(order, commission, verdict, known.ordered_at))
+        step = _step(order, commission, verdict, known.ordered_at)
+        # Another click of the same affiliate is news even where nothing else is.
+        steps.append(step._replace(changed=step.changed or moved))
     return steps
 
 

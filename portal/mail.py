@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from smtplib import SMTPException
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
@@ -45,12 +46,12 @@ def post(user: User, template: str, *, at: datetime, to: str = "", **context: An
 
 
 def nudge() -> None:
-    """Ask for a round right away. Losing the nudge only means waiting for the next."""
+    """Ask for a round right away. Losing the nudge, for want of a broker too, only means waiting for the next."""
     from portal.tasks import send_mail
 
     try:
         send_mail.apply_async(expires=60, retry=False)
-    except (OperationalError, OSError):
+    except (OperationalError, OSError, psycopg.Error):
         logger.warning("no broker to nudge the outbox; its next round sends what waits")
 
 

@@ -26,3 +26,8 @@ def groups(*names: str) -> list[Group]:
                 )
         found.append(group)
     return found
+
+
+def made_by_migrations() -> set[str]:
+    """The names of the groups that the migrations made."""
+    return set(_granted)
